@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.domains.consensus import Consensus, consensus
-from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, WOVEN
-from spatialweave.io.run_names import run_of_file
-from spatialweave.io.spot_tables import read_domains
+from spatialweave.io.run_names import run_id
+from spatialweave.io.spot_tables import read_domains_of_runs
 from spatialweave.training.run import peak_memory, versions
 from spatialweave.training.session import NOTHING_TRAINED
 
@@ -68,10 +67,9 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
     """
     started = time.monotonic()
     dataset = read_dataset(latents_file)
-    runs = [run_of_file(path, ".domains.csv") for path in domain_files]
-    if len(set(runs)) < len(runs):
-        raise InputError("--domains", f"run {max(runs, key=runs.count)} is given more than once", "each run once")
-    result = consensus([read_domains(path, dataset.obs) for path in domain_files], n_domains, seed)
+    domains = read_domains_of_runs(domain_files, dataset.obs)
+    runs = [run_id(*run) for run in domains]
+    result = consensus(list(domains.values()), n_domains, seed)
     if result.by_vote:
         found = "the runs agree more with each other than with their spectral consensus"
         warn("consensus", f"{found}, as where domains differ much in size: it is their plurality vote instead")

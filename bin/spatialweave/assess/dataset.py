@@ -32,13 +32,11 @@ from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
-from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
-from spatialweave.io.spot_tables import read_domains
+from spatialweave.io.run_names import RunKey, method_and_seed, run_id, run_of_file
+from spatialweave.io.spot_tables import read_domains_of_runs
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Run = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,16 @@ def assess(
         When a file cannot be used, has other spots or is given twice.
     """
     dataset = read_dataset(latents_file)
-    runs = _read_runs(domain_files, dataset)
+    domains = read_domains_of_runs(domain_files, dataset.obs)
+    # The consensus comes last, because it is made from the others.
+    runs = {run: domains[run] for run in sorted(domains, key=lambda run: (run[0] == WEAVE, run))}
     # One thread: with several, the order of additions, and so the last digits, differ between machines.
     with threadpool_limits(limits=1):
         return _assess(dataset, runs, embedding_files, n_domains, seed)
 
 
 def _assess(
-    dataset: Dataset, runs: dict[Run, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
+    dataset: Dataset, runs: dict[RunKey, np.ndarray], embedding_files: Sequence[Path], n_domains: int, seed: int
 ) -> Assessment:
     permuted = permuted_tissue(dataset, n_domains, seed)
     halves, joined = _of_embeddings(embedding_files, dataset, runs, n_domains)
@@ -117,22 +117,11 @@ def _assess(
     )
 
 
-def _read_runs(files: Sequence[Path], dataset: Dataset) -> dict[Run, np.ndarray]:
-    runs: dict[Run, np.ndarray] = {}
-    for path in files:
-        run = method_and_seed(run_of_file(path, ".domains.csv"))
-        if run in runs:
-            raise InputError("--domains", f"run {run_id(*run)} is given more than once", "each run once")
-        runs[run] = read_domains(path, dataset.obs)
-    # The consensus comes last, because it is made from the others.
-    return dict(sorted(runs.items(), key=lambda item: (item[0][0] == WEAVE, item[0])))
-
-
 def _of_embeddings(
-    files: Sequence[Path], dataset: Dataset, runs: dict[Run, np.ndarray], n_domains: int
-) -> tuple[dict[Run, list[float]], list[str]]:
+    files: Sequence[Path], dataset: Dataset, runs: dict[RunKey, np.ndarray], n_domains: int
+) -> tuple[dict[RunKey, list[float]], list[str]]:
     """Return the stability of the embeddings, and the runs that the consensus joins (it has no stability itself)."""
-    halves: dict[Run, list[float]] = {}
+    halves: dict[RunKey, list[float]] = {}
     joined: list[str] = []
     for path in files:
         run = method_and_seed(run_of_file(path, ".h5ad"))
@@ -197,7 +186,7 @@ def _modality_rows(dataset: str, values: ModalityValues) -> Iterator[tuple[Any, 
 
 
 def run_rows(
-    dataset: str, values: ModalityValues, runs: dict[Run, np.ndarray], rows: np.ndarray
+    dataset: str, values: ModalityValues, runs: dict[RunKey, np.ndarray], rows: np.ndarray
 ) -> Iterator[tuple[Any, ...]]:
     """Yield rows of MODALITY_VALUE: how well the control recovers the domains of each run.
 

@@ -11,7 +11,7 @@ from spatialweave.assess.hidden_spots import ALL, Explained, HiddenSpots
 from spatialweave.assess.intervals import BlockDraws, Interval, behind
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
-from spatialweave.io.run_names import run_id
+from spatialweave.io.run_names import RunKey, run_id
 
 DRAWS = 99
 """Number of random domains per run."""
@@ -128,8 +128,8 @@ def evidence(
     hidden: HiddenSpots,
     tissue: Tissue,
     permuted: PermutedTissue,
-    runs: Mapping[tuple[str, int], np.ndarray],
-    halves: Mapping[tuple[str, int], Sequence[float]],
+    runs: Mapping[RunKey, np.ndarray],
+    halves: Mapping[RunKey, Sequence[float]],
     seed: int,
 ) -> list[RunEvidence]:
     """Compute the evidence for every run, in the order of `runs`.
@@ -153,7 +153,7 @@ def evidence(
     )
     agreement = _agreement({run: one.codes for run, one in measured.items()})
 
-    def mean_agreement(run: tuple[str, int], others: list[tuple[str, int]]) -> float:
+    def mean_agreement(run: RunKey, others: list[RunKey]) -> float:
         return float(np.mean([agreement[run, other] for other in others])) if others else float("nan")
 
     found = []
@@ -198,8 +198,8 @@ def _measured(
 
 
 def _agreement(
-    codes: Mapping[tuple[str, int], np.ndarray],
-) -> dict[tuple[tuple[str, int], tuple[str, int]], float]:
+    codes: Mapping[RunKey, np.ndarray],
+) -> dict[tuple[RunKey, RunKey], float]:
     """Return the adjusted Rand index of every two runs, in both orders."""
     from sklearn.metrics import adjusted_rand_score
 

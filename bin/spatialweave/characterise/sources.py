@@ -19,9 +19,10 @@ from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.joined_counts import SectionSize, read_stored_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import RunKey
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.stored_counts import StoredCounts
-from spatialweave.passport.sightings import Run, others_of, seen_by_runs
+from spatialweave.passport.sightings import others_of, seen_by_runs
 from spatialweave.report.consensus import first_run
 from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, run_files
 
@@ -176,7 +177,7 @@ def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData
 
 
 def _run(
-    files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun], codes: Mapping[Run, np.ndarray]
+    files: Path, dataset: Dataset, run: MethodRun, found: list[MethodRun], codes: Mapping[RunKey, np.ndarray]
 ) -> CharacterisedRun:
     """Read a run of those that were `found`; `codes` are the domains of all of them, from 0."""
     embedding = _embedding(files, dataset, run)

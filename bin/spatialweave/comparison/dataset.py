@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.result_tables import AGREEMENT, CONTROL_METHOD, DIFFERENCES, METRICS, SCORES, WEAVE
-from spatialweave.io.run_names import method_and_seed, run_id, run_of_file
-from spatialweave.io.spot_tables import read_domains
+from spatialweave.io.run_names import RunKey
+from spatialweave.io.spot_tables import read_domains_of_runs
 from spatialweave.metrics.intervals import NOTHING, Runs, difference, family_level, mean_interval
 from spatialweave.metrics.resampling import RESAMPLED, UNBOUNDED, resampled_agreement, resampled_blocks, spatial_blocks
 from spatialweave.presets import CONTROLS
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 SEED = 0
 """Seed of the resamples, which are the same in every run of the pipeline."""
-
-Run = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -58,11 +55,7 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
         When a file cannot be used, has other spots, or a run is given twice.
     """
     dataset = read_spots(latents)
-    runs = [method_and_seed(run_of_file(path, ".domains.csv")) for path in domain_files]
-    if len(set(runs)) < len(runs):
-        twice = run_id(*max(runs, key=runs.count))
-        raise InputError("--domains", f"run {twice} is given more than once", "each run once")
-    domains = {run: read_domains(path, dataset.obs) for run, path in zip(runs, domain_files, strict=True)}
+    domains = read_domains_of_runs(domain_files, dataset.obs)
     metrics = METRICS.read_all(metric_files)
     metrics = metrics[(metrics["dataset"] == dataset.name) & metrics["value"].notna()]
     resamples, blocks = resample(dataset, domains)
@@ -79,7 +72,9 @@ def compare(domain_files: Sequence[Path], metric_files: Sequence[Path], latents:
     return Comparison(SCORES.frame(scores), DIFFERENCES.frame(differences), agreement_table(dataset.name, domains))
 
 
-def resample(dataset: Dataset, domains: Mapping[Run, np.ndarray]) -> tuple[dict[tuple[str, Run], np.ndarray], int]:
+def resample(
+    dataset: Dataset, domains: Mapping[RunKey, np.ndarray]
+) -> tuple[dict[tuple[str, RunKey], np.ndarray], int]:
     """Resample every metric of labels, by metric and run, and count the blocks; return nothing without labels."""
     labels = dataset.obs["label"].astype(str).to_numpy() if "label" in dataset.obs else np.array([""])
     known = labels != ""
@@ -96,7 +91,7 @@ def resample(dataset: Dataset, domains: Mapping[Run, np.ndarray]) -> tuple[dict[
     return resamples, number
 
 
-def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, Run], np.ndarray]) -> Runs:
+def runs_of(rows: pd.DataFrame, resamples: Mapping[tuple[str, RunKey], np.ndarray]) -> Runs:
     """Return the scores of one method by one metric, with their resamples if all seeds have them."""
     rows = rows.sort_values("seed")
     keys = [(str(row.metric), (str(row.method), int(str(row.seed)))) for row in rows.itertuples()]
@@ -147,7 +142,7 @@ def difference_rows(name: tuple[str, str], methods: Mapping[str, Runs], blocks: 
     return rows
 
 
-def agreement_table(dataset: str, domains: Mapping[Run, np.ndarray]) -> pd.DataFrame:
+def agreement_table(dataset: str, domains: Mapping[RunKey, np.ndarray]) -> pd.DataFrame:
     """Compute the adjusted Rand index between the domains of every two runs (table AGREEMENT)."""
     from sklearn.metrics import adjusted_rand_score
 

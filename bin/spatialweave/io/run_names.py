@@ -7,6 +7,9 @@ from pathlib import Path
 
 from spatialweave.errors import InputError
 
+RunKey = tuple[str, int]
+"""Method and seed of a run."""
+
 RUN = re.compile(r"[a-z0-9_]+\.seed[0-9]+")
 RUN_FILE = re.compile(r"(.+?)\.seed([0-9]+)\.(.+)")
 
@@ -16,7 +19,7 @@ def run_id(method: str, seed: int) -> str:
     return f"{method}.seed{seed}"
 
 
-def method_and_seed(run: str) -> tuple[str, int]:
+def method_and_seed(run: str) -> RunKey:
     """Return ``("smart", 1)`` for ``"smart.seed1"``."""
     method, _, seed = run.rpartition(".seed")
     return method, int(seed)

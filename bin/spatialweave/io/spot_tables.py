@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import COORDINATES, DOMAINS, PSEUDOTIME
+from spatialweave.io.run_names import RunKey, method_and_seed, run_id, run_of_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,28 @@ def read_domains(path: Path, obs: pd.DataFrame) -> np.ndarray:
     """
     table = DOMAINS.read(path)
     return table["domain"].to_numpy()[_rows_of_spots(path, table, obs, "cluster again")]
+
+
+def read_domains_of_runs(files: Sequence[Path], obs: pd.DataFrame) -> dict[RunKey, np.ndarray]:
+    """Read the domains of several runs, one file each, by method and seed, in the order of the files.
+
+    Parameters
+    ----------
+    files
+        Named ``<method>.seed<k>.domains.csv``.
+    obs
+        As in :func:`read_domains`.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be used or has other spots, or a run is given twice.
+    """
+    runs = [method_and_seed(run_of_file(path, ".domains.csv")) for path in files]
+    if len(set(runs)) < len(runs):
+        twice = run_id(*max(runs, key=runs.count))
+        raise InputError("--domains", f"run {twice} is given more than once", "each run once")
+    return {run: read_domains(path, obs) for run, path in zip(runs, files, strict=True)}
 
 
 def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:

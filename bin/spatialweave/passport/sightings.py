@@ -9,15 +9,13 @@ import numpy as np
 
 from spatialweave.domains.matching import FOUND_AGAIN, jaccard, match_classes, overlap_table
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import RunKey
 
 INSIDE = 0.5
 """A run has a domain inside one of its own if that holds at least this fraction of the domain's spots."""
 
 BINS = 10
 """Number of bins of the distribution of a value per spot, from 0 to 1."""
-
-Run = tuple[str, int]
-"""Method and seed."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +105,12 @@ class SeenByRuns:
         )
 
 
-def others_of(run: Run, codes: Mapping[Run, np.ndarray]) -> dict[Run, np.ndarray]:
+def others_of(run: RunKey, codes: Mapping[RunKey, np.ndarray]) -> dict[RunKey, np.ndarray]:
     """Return the domains of the runs that a run is compared with: all but itself and the consensus of them."""
     return {other: own for other, own in codes.items() if other != run and other[0] != WEAVE}
 
 
-def seen_by_runs(codes: np.ndarray, others: Mapping[Run, np.ndarray]) -> SeenByRuns:
+def seen_by_runs(codes: np.ndarray, others: Mapping[RunKey, np.ndarray]) -> SeenByRuns:
     """Match the domains of every other run with those of one run.
 
     Parameters

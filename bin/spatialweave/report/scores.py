@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.run_names import RunKey
 from spatialweave.presets import CONTROLS
 from spatialweave.report.metric_list import (
     DOMAINS,
@@ -113,7 +114,7 @@ class BestRun:
 
 
 def best_run(
-    metrics: pd.DataFrame, domains: Mapping[tuple[str, int], Sequence[str]], order: Sequence[str] = ()
+    metrics: pd.DataFrame, domains: Mapping[RunKey, Sequence[str]], order: Sequence[str] = ()
 ) -> BestRun | None:
     """Return the method with the best mean ARI or, without labels, the first that was given; with its typical seed.
 
@@ -142,7 +143,7 @@ def best_run(
     return BestRun(method, typical_seed(own), why, by_labels)
 
 
-def _best_method(usable: pd.DataFrame, available: set[tuple[str, int]], order: Sequence[str]) -> tuple[str, str, bool]:
+def _best_method(usable: pd.DataFrame, available: set[RunKey], order: Sequence[str]) -> tuple[str, str, bool]:
     """Return the best method, the reason, and whether labels took part."""
     ari = usable[(usable["metric"] == "ari") & usable["value"].notna()]
     if len(ari):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
 from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE
-from spatialweave.io.run_names import run_id
+from spatialweave.io.run_names import RunKey, run_id
 from spatialweave.report.interval_plot import Estimate, IntervalPlot, interval_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import modality, run_title
@@ -162,10 +162,10 @@ def _titled(sentence: str, titles: Mapping[str, str]) -> str:
     return NAMED.sub(lambda match: f"{titles.get(match[1], match[1])} ({match[2]})", sentence)
 
 
-def _by_modality(evidence: pd.DataFrame) -> dict[tuple[str, int], dict[str, float | None]]:
+def _by_modality(evidence: pd.DataFrame) -> dict[RunKey, dict[str, float | None]]:
     """Return for each run what its domains explain of each modality, in percent."""
     rows = evidence[(evidence["statistic"] == "explained") & (evidence["modality"] != ALL)]
-    found: dict[tuple[str, int], dict[str, float | None]] = {}
+    found: dict[RunKey, dict[str, float | None]] = {}
     for method, seed, name, value in rows[["method", "seed", "modality", "value"]].itertuples(index=False):
         found.setdefault((str(method), int(seed)), {})[str(name)] = _short(100 * value)
     return found
