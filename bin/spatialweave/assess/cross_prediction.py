@@ -17,7 +17,7 @@ from spatialweave.assess.intervals import BlockDraws, Interval
 from spatialweave.assess.permuted_tissue import p_value
 from spatialweave.graphs.matrices import row_normalise, structure
 from spatialweave.graphs.smoothing import smoothed
-from spatialweave.graphs.spatial import section_rows
+from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.dataset import Dataset
 
 PENALTIES = 10.0 ** np.arange(1, 5)
@@ -88,7 +88,7 @@ def turned(dataset: Dataset, rng: np.random.Generator) -> np.ndarray:
     from scipy.spatial import cKDTree
 
     order = np.empty(dataset.n_spots, dtype=np.int64)
-    for _, rows in section_rows(dataset.obs["section"].astype(str).to_numpy()):
+    for _, rows in rows_by_group(dataset.section_of_spot):
         points = dataset.coordinates[rows] - dataset.coordinates[rows].mean(axis=0)
         angle = rng.uniform(np.pi / 6, 11 * np.pi / 6)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])

@@ -97,10 +97,10 @@ def _assess(
 ) -> Assessment:
     permuted = permuted_tissue(dataset, n_domains, seed)
     halves, joined = _of_embeddings(embedding_files, dataset, runs, n_domains)
-    rows = in_pieces(dataset.coordinates, dataset.obs["section"].astype(str).to_numpy())
+    rows = in_pieces(dataset.coordinates, dataset.section_of_spot)
     sample = part(dataset, rows)
     hidden = HiddenSpots.of(sample)
-    tissue = Tissue.of(sample.coordinates, sample.obs["section"].astype(str).to_numpy(), seed)
+    tissue = Tissue.of(sample.coordinates, sample.section_of_spot, seed)
     run_evidence = evidence(
         hidden, tissue, permuted, {run: domains[rows] for run, domains in runs.items()}, halves, seed
     )

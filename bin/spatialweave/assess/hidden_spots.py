@@ -25,7 +25,7 @@ from spatialweave.assess.intervals import BlockDraws
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import scaled
-from spatialweave.graphs.spatial import knn, section_rows
+from spatialweave.graphs.spatial import knn, rows_by_group
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import InputWarning
 
@@ -193,9 +193,9 @@ class HiddenSpots:
         InputError
             When no modality varies.
         """
-        sections = dataset.obs["section"].astype(str).to_numpy()
+        sections = dataset.section_of_spot
         blocks = np.empty(dataset.n_spots, dtype=np.int64)
-        for number, (_, rows) in enumerate(section_rows(sections)):
+        for number, (_, rows) in enumerate(rows_by_group(sections)):
             blocks[rows] = number * N_BLOCKS + block_numbers(dataset.coordinates[rows], dataset.coordinates[rows])
         modalities = {
             modality.name: (scaled(modality)[modality.present].astype(np.float64), np.flatnonzero(modality.present))

@@ -27,7 +27,7 @@ from spatialweave.assess.pieces import part
 from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
-from spatialweave.graphs.spatial import section_rows
+from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.dataset import Dataset, Modality
 from spatialweave.sampling import random_subset
 
@@ -166,7 +166,7 @@ def permuted_tissue(dataset: Dataset, n_domains: int, seed: int) -> PermutedTiss
 
 def alike(dataset: Dataset, *codes: np.ndarray) -> np.ndarray:
     """Return a group number (int64) per spot: equal for spots of one section with the same modalities (and `codes`)."""
-    sections = np.unique(dataset.obs["section"].astype(str).to_numpy(), return_inverse=True)[1]
+    sections = np.unique(dataset.section_of_spot, return_inverse=True)[1]
     kinds = np.column_stack([sections, *(modality.present for modality in dataset.modalities), *codes])
     return np.unique(kinds, axis=0, return_inverse=True)[1].ravel()
 
@@ -174,6 +174,6 @@ def alike(dataset: Dataset, *codes: np.ndarray) -> np.ndarray:
 def permutation(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return a random order of the spots within their groups."""
     order = np.empty(len(groups), dtype=np.int64)
-    for _, rows in section_rows(groups):
+    for _, rows in rows_by_group(groups):
         order[rows] = rng.permutation(rows)
     return order

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from spatialweave.alignment.block_ratios import BLOCKS_PER_SIDE
-from spatialweave.graphs.spatial import section_rows
+from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.dataset import Dataset, Modality
 
 SPOTS = 50_000
@@ -39,7 +39,7 @@ def in_pieces(coordinates: np.ndarray, sections: np.ndarray, most: int = SPOTS) 
     if n_spots <= most:
         return np.arange(n_spots)
     chosen, seen = [], 0
-    for _, rows in section_rows(sections):
+    for _, rows in rows_by_group(sections):
         points = np.asarray(coordinates[rows], dtype=np.float64)
         extent = np.maximum(np.ptp(points, axis=0), 1e-300)
         cell = np.clip((points - points.min(axis=0)) / extent * PIECES_PER_SIDE, 0, PIECES_PER_SIDE - 1).astype(int)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from spatialweave.graphs.spatial import section_rows
+from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.layout import spacing
 
 LAGS = (1.0, 2.0, 4.0, 8.0, 16.0)
@@ -62,7 +62,7 @@ class Tissue:
         points = np.empty(np.shape(coordinates), dtype=np.float64)
         extent = 0.0
         found: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in LAGS]
-        of_sections = [rows for _, rows in section_rows(sections)]
+        of_sections = [rows for _, rows in rows_by_group(sections)]
         for rows in of_sections:
             section_points = np.asarray(coordinates[rows], dtype=np.float64)
             section_points = (section_points - section_points.min(axis=0)) / (spacing(section_points) or 1.0)

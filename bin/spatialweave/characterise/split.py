@@ -28,7 +28,7 @@ from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
 from spatialweave.domains.matching import jaccard, overlap_table
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
-from spatialweave.graphs.spatial import knn, section_rows
+from spatialweave.graphs.spatial import knn, rows_by_group
 from spatialweave.io.dataset import Modality
 from spatialweave.io.notices import InputWarning
 
@@ -67,7 +67,7 @@ def split_spots(dataset: Dataset, codes: np.ndarray, n_domains: int, seed: int) 
     codes
         Domains of the run (from 0).
     """
-    sections = dataset.obs["section"].astype(str).to_numpy()
+    sections = dataset.section_of_spot
     finding = _finding(sections, seed)
     domains = _found(dataset, finding, codes)
     around = _around(dataset.coordinates, sections, finding, domains, n_domains)
@@ -78,7 +78,7 @@ def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
     """Return a random third of the spots of each section (bool)."""
     rng = np.random.default_rng([seed, *b"split"])
     chosen = np.zeros(len(sections), dtype=bool)
-    for _, rows in section_rows(sections):
+    for _, rows in rows_by_group(sections):
         chosen[rng.permutation(rows)[: math.ceil(FINDING * len(rows))]] = True
     return chosen
 
@@ -86,7 +86,7 @@ def _finding(sections: np.ndarray, seed: int) -> np.ndarray:
 def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Return the domains of the finding spots, in their order, by the discriminant of other blocks of the tissue."""
     rows = np.flatnonzero(finding)
-    sections, coordinates = dataset.obs["section"].astype(str).to_numpy()[rows], dataset.coordinates[rows]
+    sections, coordinates = dataset.section_of_spot[rows], dataset.coordinates[rows]
     with warnings.catch_warnings():
         # GRAPH has already warned of sections that are smaller than this.
         warnings.simplefilter("ignore", InputWarning)
@@ -95,7 +95,7 @@ def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarr
     modalities = [Modality(one.name, one.latent[rows], one.present[rows]) for one in measured]
     values = smoothed(modalities, graph, CONTROL_ROUNDS).astype(np.float64)
     folds = np.empty(len(rows), dtype=np.int64)
-    for _, own in section_rows(sections):
+    for _, own in rows_by_group(sections):
         folds[own] = FOLD_OF_BLOCK[block_numbers(coordinates[own], coordinates[own])]
     domains = np.empty(len(rows), dtype=np.int64)
     for fold in range(N_FOLDS):
@@ -126,7 +126,7 @@ def _around(
     of_spot = np.full(len(sections), -1, dtype=np.int64)
     of_spot[finding] = domains
     around = np.full(len(sections), -1, dtype=np.int64)
-    for _, rows in section_rows(sections):
+    for _, rows in rows_by_group(sections):
         finders, asked = rows[finding[rows]], rows[~finding[rows]]
         if not len(asked):
             continue

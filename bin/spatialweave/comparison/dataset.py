@@ -80,7 +80,7 @@ def resample(
     known = labels != ""
     if known.sum() < 2:
         return {}, 0
-    sections = dataset.obs["section"].astype(str).to_numpy()
+    sections = dataset.section_of_spot
     blocks = spatial_blocks(dataset.coordinates[known], sections[known])
     number = int(blocks.max()) + 1
     drawn = resampled_blocks(number, SEED)

@@ -48,7 +48,7 @@ def build_graphs(dataset: Dataset, recipe: GraphRecipe) -> anndata.AnnData:
 
 def spatial_distances(dataset: Dataset, recipe: SpatialRecipe) -> sparse.csr_matrix:
     """Build the directed spatial graph of a dataset, block-diagonal over its sections."""
-    sections = dataset.obs["section"].astype(str).to_numpy()
+    sections = dataset.section_of_spot
     if recipe.kind == "radius":
         return spatial.radius(dataset.coordinates, sections, recipe.radius)
     if recipe.kind == "delaunay":

@@ -67,9 +67,12 @@ def delaunay(coordinates: np.ndarray, sections: np.ndarray) -> sparse.csr_matrix
     return _by_section(coordinates, sections, _delaunay_edges)
 
 
-def section_rows(sections: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield every section's name and the ascending indices of its spots."""
-    names, codes = np.unique(np.asarray(sections).astype(str), return_inverse=True)
+def rows_by_group(groups: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name of every group of spots, e.g. a section, and the ascending indices of its spots, sorted by name.
+
+    Numbers are sorted as text.
+    """
+    names, codes = np.unique(np.asarray(groups).astype(str), return_inverse=True)
     order = np.argsort(codes, kind="stable")
     yield from zip(names.tolist(), np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True)
 
@@ -85,7 +88,7 @@ def _by_section(
             f"coordinates, spot {wrong[0] + 1}", f"{len(wrong)} spots have no finite coordinates", "finite x and y"
         )
     parts = []
-    for name, rows in section_rows(sections):
+    for name, rows in rows_by_group(sections):
         source, target, distance = build(points[rows], name)
         parts.append((rows[source], rows[target], distance))
     source, target, distance = (np.concatenate(column) for column in zip(*parts, strict=True))

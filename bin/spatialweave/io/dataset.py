@@ -104,6 +104,11 @@ class Dataset:
         """Names of the sections, in the order of the stack."""
         return list(dict.fromkeys(self.obs["section"].astype(str)))
 
+    @property
+    def section_of_spot(self) -> np.ndarray:
+        """Name of each spot's section (str)."""
+        return self.obs["section"].astype(str).to_numpy()
+
     def section_rows(self) -> dict[str, np.ndarray]:
         """Return the rows of the spots (int64, ascending) of each section, in the order of the stack."""
         names = self.obs["section"].to_numpy().astype(str)

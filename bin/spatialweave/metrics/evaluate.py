@@ -38,7 +38,7 @@ def evaluate(dataset: Dataset, embedding: np.ndarray | None, domains: np.ndarray
     seed
         Seed for the subsets of spots that some metrics are computed on.
     """
-    sections = dataset.obs["section"].astype(str).to_numpy()
+    sections = dataset.section_of_spot
     found: dict[str, float] = {}
     if "label" in dataset.obs:
         found |= agreement(domains, dataset.obs["label"].astype(str).to_numpy())

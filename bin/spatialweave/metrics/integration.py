@@ -14,7 +14,7 @@ def across_sections(dataset: Dataset, embedding: np.ndarray | None, domains: np.
     Without labels or aligned coordinates, the metrics that need them are left out; with one section all are. The
     parameters are those of :func:`spatialweave.metrics.evaluate.evaluate`.
     """
-    sections = dataset.obs["section"].astype(str).to_numpy()
+    sections = dataset.section_of_spot
     n_sections = len(np.unique(sections))
     if n_sections < 2:
         return {}

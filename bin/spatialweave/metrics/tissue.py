@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from spatialweave.graphs.matrices import edges, row_normalise, structure
-from spatialweave.graphs.spatial import section_rows
+from spatialweave.graphs.spatial import rows_by_group
 
 N_NEIGHBOURS = 10
 """Neighbours per spot in Moran's I and PAS."""
@@ -73,7 +73,7 @@ def chaos(domains: np.ndarray, coordinates: np.ndarray, sections: np.ndarray) ->
     spots.
     """
     distance = 0.0
-    for _, rows in section_rows(sections):
+    for _, rows in rows_by_group(sections):
         points = coordinates[rows]
         sd = points.std(axis=0)
         points = points / np.where(sd > 0, sd, 1.0)
