@@ -151,6 +151,20 @@ def test_a_collapsed_run_does_not_limit_the_numbers(clouds: Clouds) -> None:
     assert number.choose(seeds).left_out == ["a.seed2"]
 
 
+def test_a_run_below_the_smallest_number_is_left_out(clouds: Clouds) -> None:
+    """Two distinct rows, where three domains are the fewest: criteria of the mixture, but no stability at all."""
+    rng = np.random.default_rng(0)
+    runs = {1: clouds(200, 8, 6, 6.0)[0], 2: clouds(200, 8, 6, 6.0, seed=9)[0], 3: np.eye(2)[rng.integers(0, 2, 200)]}
+    rows = {seed: number.scan(own, range(3, 9), seed).criteria for seed, own in runs.items()}
+    assert {criterion for _, criterion, _ in rows[3]} >= {"bic", "icl"} and not by_criterion(rows[3], number.STABILITY)
+    columns = ["method", "seed", "n_domains", "criterion", "value"]
+    every = pd.DataFrame([("a", seed, *row) for seed, own in rows.items() for row in own], columns=columns)
+    healthy = number.choose(every[every["seed"] < 3])
+    found = number.choose(every)
+    assert found.left_out == ["a.seed3"] and healthy.left_out == []
+    assert (found.number, found.stability) == (healthy.number, healthy.stability)
+
+
 def test_numbers_that_few_methods_reach_are_left_out() -> None:
     """Four domains were tried for one of three methods: the two others are not collapsed."""
     found = number.choose(table({"a": {2: 0.5, 3: 0.9}, "b": {2: 0.5, 3: 0.9}, "c": {2: 0.5, 3: 0.9, 4: 1.0}}))

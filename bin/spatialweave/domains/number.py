@@ -274,7 +274,9 @@ def choose(table: pd.DataFrame) -> Choice:
     if by_run.empty:
         raise InputError("number of domains", "there are too few spots to choose it", fix="set it with --n_domains")
     having = by_run.notna().groupby("method").any().mean()
-    by_run = by_run[having.index[having >= 0.5]]
+    # A run with fewer distinct groups than the smallest number has other criteria, but no stability.
+    every = table.groupby(["method", "seed"]).size().index
+    by_run = by_run.reindex(every)[having.index[having >= 0.5]]
     whole = by_run.notna().all(axis="columns")
     left_out = [run_id(str(method), int(seed)) for method, seed in by_run.index[~whole]]
     means = by_run[whole].groupby("method").mean().mean()
