@@ -64,6 +64,8 @@ def test_another_run_has_another_identity(dataset: Dataset, run: Run, monkeypatc
         ("smart", Config(), replace(dataset, modalities=[Modality("rna", one.latent, ~one.present)]), run),
         ("smart", Config(), replace(dataset, graphs={"spatial_distances": graph * 2}), run),
         ("smart", Config(), replace(dataset, graphs={"spatial_connectivities": graph}), run),
+        ("smart", Config(), replace(dataset, graph_recipe={"features": {"neighbours": 5}}), run),
+        ("smart", Config(), replace(dataset, graph_recipe={"features": {"neighbours": 6}}), run),
         ("smart", Config(), replace(dataset, obs=dataset.obs.assign(section="a")), run),
         ("smart", Config(), replace(dataset, coordinates=dataset.coordinates + 1), run),
         ("smart", Config(), replace(dataset, aligned=dataset.coordinates), run),

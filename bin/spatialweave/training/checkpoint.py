@@ -39,7 +39,8 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 def identity(method: str, config: Any, dataset: Dataset, run: Run) -> str:
     """Return a digest of everything that decides a run's result; only the same run resumes its checkpoint."""
-    settings = [method, asdict(config), run.seed, run.device, versions()]
+    # Feature graphs of parts are built by the recipe of the file's graphs.
+    settings = [method, asdict(config), run.seed, run.device, versions(), dataset.graph_recipe]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for source in sorted(_PACKAGE.rglob("*.py")):
         digest.update(source.read_bytes())
