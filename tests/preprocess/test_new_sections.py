@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from spatialweave.preprocess.new_sections import ReferenceClusters, reference_clusters
 
@@ -51,6 +52,17 @@ def test_spots_without_counts_stay_at_zero(tissue):
     latent, _ = tissue
     new = np.concatenate([latent[:50] + 1, np.zeros((2, 4), dtype=np.float32)])
     assert not reference_clusters(latent, 1).corrected(new)[50:].any()
+
+
+def test_clusters_do_not_depend_on_the_number_of_threads():
+    rng = np.random.default_rng(0)
+    latent = rng.normal(size=(4000, 12))
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(limits=threads):
+            found.append(reference_clusters(latent, 1))
+    for name in ("centres", "sizes", "sums"):
+        np.testing.assert_array_equal(getattr(found[0], name), getattr(found[1], name))
 
 
 def test_too_few_spots():
