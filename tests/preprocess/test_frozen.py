@@ -13,7 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.preprocess import by_model
 from spatialweave.preprocess.common_features import columns_among
 from spatialweave.preprocess.dataset import _frozen
-from spatialweave.preprocess.frozen import PCA, FrozenPreparation, Operation, frozen_uns, read_frozen
+from spatialweave.preprocess.frozen import CHANGES, PCA, FrozenPreparation, Operation, frozen_uns, read_frozen
 from spatialweave.preprocess.pca import features_themselves, principal_components
 from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 
@@ -140,6 +140,17 @@ def test_scales_of_features_are_those_of_the_last_operation(before: list[str]) -
 def test_latents_that_say_nothing_of_counts() -> None:
     with pytest.raises(InputError, match="does not hold the preparation of its latents"):
         read_frozen("r.latents.h5mu, modality rna", {})
+
+
+def test_an_operation_without_numbers_gets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setitem(CHANGES, "log1p", lambda _, numbers: given.append(numbers))
+    monkeypatch.setitem(CHANGES, "columns", lambda _, numbers: given.append(numbers))
+    operations = [Operation("log1p"), Operation("columns", numbers=np.array([2.0, 3.0, 4.0]))]
+    prepared = FrozenPreparation(["a", "b", "c"], [], operations, PCA, np.eye(3), np.zeros(3))
+    # Feature b is missing.
+    prepared.transformed(sparse.csr_matrix(np.ones((2, 2))), ["c", "a"])
+    assert [numbers.tolist() for numbers in given] == [[], [2.0, 4.0]]
 
 
 def test_names_of_features() -> None:

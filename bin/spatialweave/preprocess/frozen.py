@@ -106,7 +106,8 @@ class FrozenPreparation:
                 fraction = 1.0 if in_total.all() else float(operation.numbers[in_total].sum())
                 normalise_total(matrix, totals, operation.target * fraction)
             else:
-                CHANGES[operation.name](matrix, operation.numbers[present] if len(operation.numbers) else present)
+                numbers = operation.numbers
+                CHANGES[operation.name](matrix, numbers[present] if len(numbers) else numbers)
         return matrix, present
 
     def latents(self, matrix: sparse.csr_matrix, present: np.ndarray) -> np.ndarray:
