@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -89,21 +90,32 @@ def write_qc(folder: Path, section: str, n_spots: int, modalities: list[str]) ->
         plt.close(figure)
 
 
-def write_latents(folder: Path, recipe: Recipe, obs: pd.DataFrame, spatial: np.ndarray) -> Dataset:
-    """Write the latents and return what a method would see."""
+PCA_STEPS = ({"step": "log1p"}, {"step": "pca", "components": 3})
+
+
+def write_latents(
+    path: Path,
+    recipe: Recipe,
+    obs: pd.DataFrame,
+    spatial: np.ndarray,
+    preprocess: str = "smart",
+    steps: Sequence[dict[str, Any]] = PCA_STEPS,
+) -> Dataset:
+    """Write latents made by a recipe for preprocessing with these steps, and return what a method would see."""
     parts = {
         name: anndata.AnnData(
             obs=pd.DataFrame(index=obs.index),
             obsm={"X_latent": np.zeros((len(obs), 3), np.float32)},
-            uns={"preprocess": json.dumps({"steps": [{"step": "log1p"}, {"step": "pca", "components": 3}]})},
+            uns={"preprocess": json.dumps({"steps": steps})},
         )
         for name in recipe.modalities
     }
     data = mudata.MuData(parts)
     data.obs = obs
     data.obsm["spatial"] = spatial
-    data.uns["spatialweave"] = contract.stamp("latents", dataset=recipe.dataset, platform="dbit", layout=recipe.layout)
-    contract.write(data, folder / "latents.h5mu")
+    facts = {"dataset": recipe.dataset, "platform": "dbit", "layout": recipe.layout, "recipe": preprocess}
+    data.uns["spatialweave"] = contract.stamp("latents", **facts)
+    contract.write(data, path)
     return Dataset(recipe.dataset, obs, spatial, [], layout=recipe.layout)
 
 
@@ -122,7 +134,9 @@ def write_dataset(folder: Path, recipe: Recipe) -> DatasetSources:
     obs = pd.concat([table.assign(barcode=table.index) for table, _ in parts.values()])
     if len(parts) > 1:
         obs.index = pd.Index(obs["section"] + ":" + obs["barcode"])
-    dataset = write_latents(folder, recipe, obs, np.concatenate([tissue.spatial for tissue in tissues]))
+    dataset = write_latents(
+        folder / "latents.h5mu", recipe, obs, np.concatenate([tissue.spatial for tissue in tissues])
+    )
     images = {name: picture(recipe, tissue) for name, tissue in zip(recipe.sections, tissues, strict=True)}
     counts = {name: counts for name, (_, counts) in parts.items()}
     write_counts(folder / "counts.h5mu", dataset, counts, images=images if recipe.image else None)

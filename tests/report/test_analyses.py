@@ -144,7 +144,7 @@ def test_the_page_shows_them(
     sources = make_dataset(seeds=(1,))
     assert sources.files is not None
     write_characterised(sources.files, sections=("left", "right"))
-    spots, _ = read_spots(sources.latents[0])
+    spots = read_spots(sources.latents[0])
     write_analyses(sources.files, spots.obs, truth)
     page = dataset_page(sources, tmp_path)
     text = " ".join(page.text.split())

@@ -173,7 +173,7 @@ def test_pseudotime_is_mapped_by_a_click(
     sources = make_dataset(seeds=(1,))
     assert sources.files is not None
     write_characterised(sources.files)
-    write_analyses(sources.files, read_spots(sources.latents[0])[0].obs)
+    write_analyses(sources.files, read_spots(sources.latents[0]).obs)
     write_dataset_report(sources, tmp_path / "report.html")
     browser.get_log("browser")
     browser.get((tmp_path / "report.html").as_uri())

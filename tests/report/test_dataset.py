@@ -17,8 +17,11 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.report.dataset import write_dataset_report
 from spatialweave.report.dataset_results import DatasetSources
+from spatialweave.report.inputs import read_spots
 
+from .dataset_files import write_latents
 from .page import EVIL, dataset_page, loads_nothing, unpack
+from .recipe import Recipe
 
 pytestmark = pytest.mark.usefixtures("fast_umap")
 
@@ -172,3 +175,30 @@ def test_embedding_of_other_spots_is_refused(
     with pytest.raises(InputError, match="its spots are not those of the latents"):
         write_dataset_report(replace(sources, files=tmp_path), tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_each_recipe_is_stated_for_its_methods_and_harmony_is_cited(
+    make_dataset: Callable[..., DatasetSources], tmp_path: Path
+) -> None:
+    """The first file by name has raw counts, for one method; the other Harmony, for two, of which one ran."""
+    made = make_dataset(methods=("smart", "totalvi"))
+    spots = read_spots(made.latents[0])
+    paths = [tmp_path / name for name in ("counts.latents.h5mu", "smart.latents.h5mu")]
+    recipe = Recipe()
+    steps = [({"step": "variable_features", "kept": 7},), ({"step": "pca", "components": 3}, {"step": "harmony"})]
+    for path, name, own in zip(paths, ("counts", "smart"), steps, strict=True):
+        write_latents(path, recipe, spots.obs, spots.coordinates, name, own)
+    assert made.presets is not None
+    preset = (made.presets / "smart.yml").read_text()
+    (made.presets / "totalvi.yml").write_text(
+        preset.replace("title: SMART", "title: totalVI").replace("preprocess: smart", "preprocess: counts")
+    )
+    (made.presets / "snf.yml").write_text(preset.replace("title: SMART", "title: SNF"))
+    text = dataset_page(replace(made, latents=paths), tmp_path).text
+    counts = "Preprocessing of {}: variable features (kept 7)."
+    expected = [counts.format("RNA"), counts.format("protein (ADT)")]
+    assert " ".join(["totalVI was run on latents made as follows.", *expected]) in text
+    both = "Preprocessing of {}: principal components (components 3); Harmony by section."
+    expected = [both.format("RNA"), both.format("protein (ADT)")]
+    assert " ".join(["SMART was run on latents made as follows.", *expected]) in text
+    assert "integration of single-cell data with Harmony" in text

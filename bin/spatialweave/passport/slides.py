@@ -43,7 +43,7 @@ def write_slides(
     InputError
         When a file breaks the data contract, or no run has domains.
     """
-    spots, _ = inputs.read_spots(latents)
+    spots = inputs.read_spots(latents)
     runs = inputs.read_runs(files, spots, embeddings_of=(WEAVE,))
     _, first = consensus.first_run(runs, inputs.read_metrics(files, dataset), inputs.read_methods(files))
     if first is None:

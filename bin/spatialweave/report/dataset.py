@@ -220,15 +220,19 @@ def cohort_page(files: Path | None) -> str:
 
 def compose_methods(results: DatasetResults) -> methods_text.MethodsText:
     """Return the methods section of this dataset."""
-    runs, presets, preprocessing = results.runs, results.presets, results.preprocessing
+    runs, presets, recipes = results.runs, results.presets, results.preprocessing
+    modalities = list(dict.fromkeys(name for records in recipes.values() for name in records))
     methods = list(dict.fromkeys(run.method for run in runs))
     clustering = sorted({str(run.clustering["clustering"]) for run in runs if "clustering" in run.clustering})
     labelled, scored = results.spots.labels is not None, bool(len(results.metrics))
     umap = any(run.embedding is not None for run in runs)
     paragraphs = [
-        methods_text.data_paragraph(results.spots, list(preprocessing)),
-        methods_text.qc_paragraph(results.params, list(preprocessing)),
-        *methods_text.preprocessing_paragraphs(preprocessing),
+        methods_text.data_paragraph(results.spots, modalities),
+        methods_text.qc_paragraph(results.params, modalities),
+        *(
+            methods_text.preprocessing_paragraph(records, methods_with(recipe, results))
+            for recipe, records in recipes.items()
+        ),
         *methods_text.training_paragraphs(runs, presets),
         methods_text.clustering_paragraph(clustering, results.params.get("refine")),
         methods_text.consensus_paragraph(methods),
@@ -238,6 +242,21 @@ def compose_methods(results: DatasetResults) -> methods_text.MethodsText:
     return methods_text.MethodsText(
         [paragraph for paragraph in paragraphs if paragraph],
         methods_text.references(
-            presets, methods, clustering, labelled and scored, umap, methods_text.uses_harmony(preprocessing)
+            presets,
+            methods,
+            clustering,
+            labelled and scored,
+            umap,
+            any(methods_text.uses_harmony(records) for records in recipes.values()),
         ),
     )
+
+
+def methods_with(recipe: str, results: DatasetResults) -> list[str]:
+    """Return the titles of the methods that were run with a preprocessing recipe."""
+    # A saved model has the recipe of the method that it was trained with.
+    named = {run.method: run.training.get("reference", {}).get("method", run.method) for run in results.runs}
+    presets = results.presets
+    return [
+        results.titles[method] for method, own in named.items() if own in presets and presets[own].preprocess == recipe
+    ]

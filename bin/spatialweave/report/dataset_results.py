@@ -33,7 +33,7 @@ class DatasetSources:
     Attributes
     ----------
     latents
-        One or more; spots are those of the first.
+        One or more, with the recipes of the methods; spots are those of the first.
     files
         Folder with the files of quality control, the runs and the alignment, known by their names.
     """
@@ -56,7 +56,7 @@ class DatasetResults:
     Attributes
     ----------
     preprocessing
-        Recipe of each modality.
+        By recipe the preprocessing record of each modality.
     images
         Images of the sections, by section.
     shown
@@ -68,7 +68,7 @@ class DatasetResults:
     """
 
     spots: DatasetSpots
-    preprocessing: dict[str, Any]
+    preprocessing: dict[str, dict[str, Any]]
     sections: list[SectionSize]
     features: list[FeatureTable]
     images: dict[str, TissueImage]
@@ -95,7 +95,7 @@ def read_results(sources: DatasetSources) -> DatasetResults:
         When a file breaks the data contract. Files that are missing altogether are reported, not refused.
     """
     files = sources.files
-    spots, preprocessing = inputs.read_spots(sources.latents[0])
+    spots = inputs.read_spots(sources.latents[0])
     sections, features, images = inputs.read_counts(sources.counts, spots)
     runs = inputs.read_runs(files, spots)
     metrics = inputs.read_metrics(files, sources.dataset)
@@ -105,7 +105,7 @@ def read_results(sources: DatasetSources) -> DatasetResults:
     verdict, modalities = read_verdict(files, titles)
     return DatasetResults(
         spots,
-        preprocessing,
+        inputs.read_preprocessing(sources.latents),
         sections,
         features,
         images,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad, read_h5mu
+from spatialweave.io.contract import read_h5ad
 from spatialweave.io.count_matrix import numbered, stored_blocks
+from spatialweave.io.dataset import open_latents
+from spatialweave.io.dataset import read_spots as read_spots_only
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
@@ -102,18 +104,30 @@ class DatasetSpots:
         return codes.astype(np.int32), names.tolist()
 
 
-def read_spots(latents: Path) -> tuple[DatasetSpots, dict[str, Any]]:
-    """Read the spots of a latents file, and the preprocessing record of each modality."""
-    data = read_h5mu(latents, "latents")
-    labels = _texts(data.obs["label"]) if "label" in data.obs else []
-    record = {name: _json_text(data.mod[name].uns.get("preprocess", "{}")) for name in MODALITIES if name in data.mod}
-    spots = DatasetSpots(
-        obs=data.obs[["barcode", "section"]].astype(str),
+def read_spots(latents: Path) -> DatasetSpots:
+    """Read the spots of a latents file."""
+    dataset = read_spots_only(latents)
+    labels = _texts(dataset.obs["label"]) if "label" in dataset.obs else []
+    return DatasetSpots(
+        obs=dataset.obs[["barcode", "section"]].astype(str),
         labels=labels if any(labels) else None,
-        coordinates=np.asarray(data.obsm["spatial"], dtype=np.float64),
-        layout=str(data.uns["spatialweave"].get("layout", "cells")),
+        coordinates=dataset.coordinates,
+        layout=dataset.layout,
     )
-    return spots, record
+
+
+def read_preprocessing(latents: Iterable[Path]) -> dict[str, dict[str, Any]]:
+    """Read the preprocessing record of each modality from latents files, by the name of their recipe."""
+    from anndata.io import read_elem
+
+    recipes = {}
+    for path in latents:
+        with open_latents(path) as file:
+            records = {name: file[f"mod/{name}"].get("uns/preprocess") for name in MODALITIES if name in file["mod"]}
+            recipes[str(read_elem(file["uns/spatialweave"]).get("recipe", ""))] = {
+                name: {} if record is None else _json_text(read_elem(record)) for name, record in records.items()
+            }
+    return recipes
 
 
 def read_counts(

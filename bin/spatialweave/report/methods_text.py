@@ -119,14 +119,24 @@ def _removes(threshold: Threshold, params: dict[str, Any]) -> bool:
     return value < 100 if threshold.bound.is_upper else value > 0
 
 
-def preprocessing_paragraphs(records: dict[str, Any]) -> list[str]:
-    """Describe the steps of each modality's preprocessing record."""
-    paragraphs = []
-    for name, record in records.items():
-        steps = [_step(step) for step in record.get("steps", [])]
-        if steps:
-            paragraphs.append(f"Preprocessing of {text.modality(name)}: {'; '.join(steps)}.")
-    return paragraphs
+def preprocessing_paragraph(records: dict[str, Any], methods: list[str]) -> str:
+    """Describe the steps of one recipe by modality, and name the methods that have it; empty without steps.
+
+    Parameters
+    ----------
+    records
+        The preprocessing record of each modality.
+    methods
+        Titles of the methods; none if unknown.
+    """
+    steps = {name: [_step(step) for step in record.get("steps", [])] for name, record in records.items()}
+    sentences = [
+        f"Preprocessing of {text.modality(name)}: {'; '.join(found)}." for name, found in steps.items() if found
+    ]
+    if sentences and methods:
+        were = "was" if len(methods) == 1 else "were"
+        sentences.insert(0, f"{listing(methods)} {were} run on latents made as follows.")
+    return " ".join(sentences)
 
 
 def _step(step: dict[str, Any]) -> str:
