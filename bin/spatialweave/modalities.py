@@ -130,7 +130,7 @@ MODALITIES = tuple(MODALITY_KINDS)
 _MODALITY_BY_ALIAS = {alias: name for name, kind in MODALITY_KINDS.items() for alias in (*kind.aliases, *kind.derived)}
 
 
-def plain_name(name: object) -> str:
+def compact_name(name: object) -> str:
     """Return a name in the form in which it is compared: lower case, letters and digits only."""
     return re.sub(r"[^a-z0-9]", "", str(name).lower())
 
@@ -148,7 +148,7 @@ def is_derived(name: str) -> bool:
 
 def _alias(name: str) -> str:
     """Return a name in the form in which it is compared, without the size of bins (Seurat's Spatial.008um)."""
-    return re.sub(r"\d+um$", "", plain_name(name))
+    return re.sub(r"\d+um$", "", compact_name(name))
 
 
 def fits(found: str, wanted: str) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from spatialweave.io.column_names import SYMBOL_COLUMNS
 from spatialweave.io.count_matrix import Counts, spot_blocks
-from spatialweave.modalities import MODALITY_KINDS, SpotMetric, plain_name
+from spatialweave.modalities import MODALITY_KINDS, SpotMetric, compact_name
 
 if TYPE_CHECKING:
     import anndata
@@ -83,6 +83,6 @@ def feature_symbols(var: pd.DataFrame) -> pd.Series:
 def _input_column(obs: pd.DataFrame, names: tuple[str, ...]) -> np.ndarray | None:
     """Return the first numeric obs column with one of the `names`."""
     for column in obs:
-        if plain_name(column) in names and pd.api.types.is_numeric_dtype(obs[column]):
+        if compact_name(column) in names and pd.api.types.is_numeric_dtype(obs[column]):
             return obs[column].to_numpy(dtype=np.float64)
     return None
