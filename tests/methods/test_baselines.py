@@ -9,7 +9,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave.domains.mixture import tied_mixture
-from spatialweave.graphs.complete import complete, smoothed
+from spatialweave.graphs.complete import complete
+from spatialweave.graphs.matrices import with_self
+from spatialweave.graphs.smoothing import smooth
 from spatialweave.graphs.spectral import spectral_embedding
 from spatialweave.methods import mofa, snf
 
@@ -101,9 +103,10 @@ def test_spots_without_a_modality_take_the_mean_of_their_neighbours_round_by_rou
 def test_smoothing_is_the_mean_over_neighbours_and_self(tissue):
     graph = tissue().spatial_graph()
     values = np.random.default_rng(6).normal(size=(graph.shape[0], 3))
+    every, neighbours = np.ones(len(values), dtype=bool), with_self(graph)
     by_hand = np.stack([np.vstack([values[[i]], values[graph[i].indices]]).mean(axis=0) for i in range(len(values))])
-    np.testing.assert_allclose(smoothed(values, graph, 1), by_hand, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(smoothed(values, graph, 0), values.astype(np.float32))
+    np.testing.assert_allclose(smooth(values, every, neighbours, 1), by_hand, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(smooth(values, every, neighbours, 0), values)
 
 
 @pytest.mark.parametrize(("method", "config"), [(mofa, mofa.Config(n_dims=5)), (snf, snf.Config(n_dims=2))])

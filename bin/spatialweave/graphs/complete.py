@@ -33,12 +33,3 @@ def complete(modality: Modality, graph: sparse.csr_matrix) -> np.ndarray:
         filled[new] = (neighbours[new] @ filled) / count[new, None]
         has |= new
     return filled
-
-
-def smoothed(values: np.ndarray, graph: sparse.csr_matrix, rounds: int) -> np.ndarray:
-    """Average every row `rounds` times over itself and its neighbours in `graph` (float32)."""
-    neighbours = with_self(graph)
-    counts = np.asarray(neighbours.sum(axis=1))
-    for _ in range(rounds):
-        values = (neighbours @ values) / counts
-    return np.asarray(values, dtype=np.float32)

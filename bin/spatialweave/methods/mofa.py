@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.graphs.complete import smoothed
+from spatialweave.graphs.matrices import with_self
+from spatialweave.graphs.smoothing import smooth
 from spatialweave.method import Fitted
 from spatialweave.settings import option
 from spatialweave.training.run import versions_of
@@ -63,6 +64,6 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
         found = mofa.model.nodes["Z"].getExpectation()
     embedding = np.empty((dataset.n_spots, found.shape[1]), dtype=np.float32)
     embedding[np.concatenate(list(groups.values()))] = found
-    return Fitted(
-        smoothed(embedding, dataset.spatial_graph(), config.rounds), record={"versions": versions_of("mofapy2")}
-    )
+    every = np.ones(dataset.n_spots, dtype=bool)
+    averaged = smooth(embedding, every, with_self(dataset.spatial_graph()), config.rounds)
+    return Fitted(averaged, record={"versions": versions_of("mofapy2")})

@@ -12,6 +12,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, OWN_SECTION
 from spatialweave.io.files import atomic_path
 from spatialweave.io.loadings import Loadings, column_name, read_loadings
+from spatialweave.io.measurement import UNWRITABLE
 from spatialweave.method import Fitted
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ N_FEATURES = 24
 
 FRACTIONS = ("modality_weights", "view_weights", "cluster_probabilities", "attention")
 """Extras whose values are fractions, 0 to 1. Rows sum to 1, except for views, which are weighed per modality."""
-
-UNUSABLE = ("", ".", "_index")
-"""Names reserved by HDF5 or anndata."""
 
 
 def per_spot(fitted: Fitted, dataset: Dataset, latents: Path) -> dict[str, np.ndarray | pd.DataFrame]:
@@ -118,7 +116,7 @@ def denoised_features(latent: np.ndarray, loadings: Loadings, spots: pd.Index) -
 
 def usable(name: object) -> bool:
     """Return whether HDF5 and anndata can hold a column of that name."""
-    return isinstance(name, str) and name not in UNUSABLE and "/" not in name
+    return isinstance(name, str) and name not in UNWRITABLE and "/" not in name
 
 
 def write_state(path: Path, method: str, fitted: Fitted) -> None:
