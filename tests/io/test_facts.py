@@ -125,6 +125,7 @@ def test_facts_are_told_from_genes() -> None:
     assert [FACTS[i] for i in facts_among(FACTS)] == FACTS
     assert facts_among(FEATURES) == []
     assert facts_among(["PC3", "A", "PC1", "PC12", "PC2", "PCSK2"]) == [0, 2, 3, 4]
+    assert facts_among(["PC1", "PC2", "PC3"], "metabolite") == []
 
 
 QUPATH = {

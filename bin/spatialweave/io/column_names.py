@@ -267,15 +267,15 @@ def facts_among(names: Sequence[str], modality: str | None = None) -> list[int]:
     """Return positions of the columns that are not features: coordinates and well-known facts (area, fov ...).
 
     Single letters may be genes (y and z are genes of the fly), and so may row: they are coordinates only if both
-    columns of a pair are present. Likewise, PC1 is a principal component only if PC2 and PC3 are present. In the
-    modality morphology, shapes are features.
+    columns of a pair are present. Likewise, PC1 is a principal component only beside PC2 and PC3, among genes and
+    proteins (PC is also a class of lipids). In the modality morphology, shapes are features.
     """
     plain = [plain_name(name) for name in names]
     present = set(plain)
     pairs = {axis for x, y, _unit in FRAME_PAIRS if {x, y} <= present for axis in (x, y)}
     if pairs:
         pairs |= set(DEPTHS)
-    components = {"PC1", "PC2", "PC3"} <= set(names)
+    components = modality in (None, "rna", "adt") and {"PC1", "PC2", "PC3"} <= set(names)
     stains = set() if modality == "morphology" else _stains(names, present)
     return [
         i
