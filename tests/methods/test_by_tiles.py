@@ -118,7 +118,7 @@ def test_triplets_that_are_fixed_give_the_same_loss(tissue: Tissue, run: Run) ->
     depth, rng = smart.reach(scaled, config), run.numpy_generator()
     z = torch.randn(dataset.n_spots, 5, generator=run.torch_generator())
     patches = list(parts.patches(depth))
-    triplets = [[smart.mine(one, patch, config, rng) for one in scaled.at(patch).modalities] for patch in patches]
+    triplets = [smart.mine(scaled.at(patch).modalities, patch, config, rng) for patch in patches]
     totals = [sum(found[m].shape[1] for found in triplets) for m in range(2)]
     sizes = [found[1].shape[1] for found in triplets]
     assert min(totals) > 0 and min(sizes) < max(sizes) / 4

@@ -45,7 +45,7 @@ def agreement(dataset: Dataset, embedding: np.ndarray) -> float:
 def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
     dataset, rng = tissue(), run.numpy_generator()
     inputs = prepare_inputs(dataset, SHORT, run, rng)
-    triplets = [smart.mine(one, inputs.patch, SHORT, rng) for one in inputs.modalities]
+    triplets = smart.mine(inputs.modalities, inputs.patch, SHORT, rng)
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], SHORT)
@@ -56,11 +56,22 @@ def test_every_weight_gets_a_gradient(tissue: Tissue, run: Run) -> None:
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
+def test_the_window_of_a_part_is_found_once_for_all_modalities(
+    tissue: Tissue, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inputs, found, within = prepare_inputs(tissue(), SHORT, run), [], smart.within
+    monkeypatch.setattr(smart, "within", lambda *given: found.append(within(*given)) or found[-1])
+    triplets = smart.mine(inputs.modalities, inputs.patch, SHORT, run.numpy_generator())
+    assert len(found) == 1 and len(triplets) == 2
+    for anchors, positives, _ in triplets:
+        assert len(anchors) and not found[0][anchors, positives].any()
+
+
 def test_triplet_terms_by_hand_are_in_units_of_the_embeddings_scale(tissue: Tissue, run: Run) -> None:
     dataset = tissue()
     config = replace(SHORT, mask_fraction=0.0, margin=0.8, triplet_weight=0.3)
     inputs, rng = prepare_inputs(dataset, config, run), run.numpy_generator()
-    triplets = [smart.mine(one, inputs.patch, config, rng) for one in inputs.modalities]
+    triplets = smart.mine(inputs.modalities, inputs.patch, config, rng)
     network = smart.Smart(inputs.widths, config)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], config)

@@ -72,8 +72,8 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
     sections = dataset.section_rows()
     inputs = prepare_inputs(dataset, SHORT, run)
     one = inputs.modalities[0]
-    across = smart_ms.mine(one, inputs.patch, replace(SHORT, within_sections=False), run.numpy_generator())
-    both = smart_ms.mine(one, inputs.patch, SHORT, run.numpy_generator())
+    across = smart_ms.mine([one], inputs.patch, replace(SHORT, within_sections=False), run.numpy_generator())[0]
+    both = smart_ms.mine([one], inputs.patch, SHORT, run.numpy_generator())[0]
     np.testing.assert_array_equal(both[:, : across.shape[1]], across)
     section = smart_ms.section_numbers(sections)
     assert (section[across[0]] != section[across[1]]).all()
@@ -83,7 +83,7 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
     own = restricted(dataset, sections["a"])
     alone = prepare_inputs(own, SHORT, run)
     same_scale = replace(alone.modalities[0], features=one.features[: own.n_spots])
-    found = smart.mine(same_scale, alone.patch, SHORT, run.numpy_generator())
+    found = smart.mine([same_scale], alone.patch, SHORT, run.numpy_generator())[0]
     in_first = inside[:, section[inside[0]] == 0]
     assert set(map(tuple, in_first[:2].T.tolist())) == set(map(tuple, found[:2].T.tolist()))
 
@@ -91,7 +91,7 @@ def test_triplets_within_sections_are_those_of_each_alone(stack: Stack, run: Run
 def test_every_weight_gets_a_gradient(stack: Stack, run: Run) -> None:
     dataset = stack((("rna", "adt"), ("rna",)))
     inputs = prepare_inputs(dataset, SHORT, run)
-    triplets = [smart_ms.mine(one, inputs.patch, SHORT, run.numpy_generator()) for one in inputs.modalities]
+    triplets = smart_ms.mine(inputs.modalities, inputs.patch, SHORT, run.numpy_generator())
     network = smart.Smart(inputs.widths, SHORT)
     network.reset_parameters(run.torch_generator())
     batch = smart.make_batch(inputs.patch, inputs, triplets, [found.shape[1] for found in triplets], SHORT)

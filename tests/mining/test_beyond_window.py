@@ -15,8 +15,8 @@ def path_graph(n_spots: int) -> sparse.csr_matrix:
 
 def test_distant_triplets_match_a_brute_force_search() -> None:
     rng = np.random.default_rng(3)
-    features, graph, n_nearest = rng.normal(size=(50, 3)).astype(np.float32), path_graph(50), 2
-    anchors, positives, negatives = mine_distant_triplets(features, graph, 3, n_nearest, 0.5, rng, np.arange(50))
+    features, close, n_nearest = rng.normal(size=(50, 3)).astype(np.float32), within(path_graph(50), 3), 2
+    anchors, positives, negatives = mine_distant_triplets(features, close, n_nearest, 0.5, rng, np.arange(50))
     distance = np.linalg.norm(features[:, None] - features[None], axis=2)
     apart = np.abs(np.arange(50)[:, None] - np.arange(50)[None]) > 3
     nearest = np.argsort(np.where(apart, distance, np.inf), axis=1)[:, :n_nearest]

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from spatialweave.graphs.matrices import edges
 from spatialweave.method import Fitted
-from spatialweave.mining.beyond_window import mine_distant_triplets
+from spatialweave.mining.beyond_window import mine_distant_triplets, within
 from spatialweave.nn.convolutions import ConvolutionStack, Messages, messages, shared_sums
 from spatialweave.nn.initial_weights import reset_uniform
 from spatialweave.nn.losses import pair_distance, smoothness, triplet_loss
@@ -43,7 +43,7 @@ MINING = zlib.crc32(b"mining")
 MINING_ROUNDS = 2
 """Averaging rounds before mining; a positive lies outside the window of its anchor, but their windows may overlap."""
 
-Miner = Callable[[MaskedInput, Patch, np.random.Generator], np.ndarray]
+Miner = Callable[[Sequence[MaskedInput], Patch, np.random.Generator], list[np.ndarray]]
 """Function that finds the triplets (3 x triplets) of a modality among the counted spots of a part."""
 
 
@@ -119,8 +119,8 @@ class Batch:
 def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     """Embed `dataset`; needs the spatial graph."""
 
-    def miner(one: MaskedInput, patch: Patch, rng: np.random.Generator) -> np.ndarray:
-        return mine(one, patch, config, rng)
+    def miner(modalities: Sequence[MaskedInput], patch: Patch, rng: np.random.Generator) -> list[np.ndarray]:
+        return mine(modalities, patch, config, rng)
 
     return fit_mined(dataset, config, run, miner)
 
@@ -174,7 +174,7 @@ def mined(
     for number in team.own(range(tiling.n_parts)):
         patch = tiling.patch(number, depth)
         drawing = rng if tiling.whole else tiling.run.numpy_generator(MINING, number)
-        found.append([miner(one, patch, drawing) for one in inputs.at(patch).modalities])
+        found.append(miner(inputs.at(patch).modalities, patch, drawing))
     return team.all_of(found)
 
 
@@ -214,11 +214,14 @@ def make_batch(
     )
 
 
-def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """Find triplets (3 x triplets) of one modality in averages over neighbours; positives lie outside the window."""
-    spots = np.flatnonzero(one.present.cpu().numpy() & patch.within(0))
-    features, graph = mining_features(one, patch.neighbours), patch.dataset.spatial_graph()
-    return mine_distant_triplets(features, graph, MINING_ROUNDS + 1, config.n_nearest, config.far_fraction, rng, spots)
+def mine(modalities: Sequence[MaskedInput], patch: Patch, config: Config, rng: np.random.Generator) -> list[np.ndarray]:
+    """Find triplets (3 x triplets) of each modality in averages over neighbours; positives lie outside the window."""
+    close, found = within(patch.dataset.spatial_graph(), MINING_ROUNDS + 1), []
+    for one in modalities:
+        spots = np.flatnonzero(one.present.cpu().numpy() & patch.within(0))
+        features = mining_features(one, patch.neighbours)
+        found.append(mine_distant_triplets(features, close, config.n_nearest, config.far_fraction, rng, spots))
+    return found
 
 
 def mining_features(one: MaskedInput, neighbours: Propagation) -> np.ndarray:

@@ -6,6 +6,7 @@ docs/methods/smart_ms.md lists the differences from the publication, and the eff
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +16,7 @@ from spatialweave.errors import InputError
 from spatialweave.method import Fitted
 from spatialweave.methods import smart
 from spatialweave.mining.across_sections import mine_cross_triplets
-from spatialweave.mining.beyond_window import mine_distant_triplets
+from spatialweave.mining.beyond_window import mine_distant_triplets, within
 from spatialweave.settings import option
 from spatialweave.training.sections import several_sections
 
@@ -44,8 +45,8 @@ def fit(dataset: Dataset, config: Config, run: Run) -> Fitted:
     sections = several_sections(dataset, "SMART-MS", "smart")
     check_shared(dataset, sections)
 
-    def miner(one: MaskedInput, patch: Patch, rng: np.random.Generator) -> np.ndarray:
-        return mine(one, patch, config, rng)
+    def miner(modalities: Sequence[MaskedInput], patch: Patch, rng: np.random.Generator) -> list[np.ndarray]:
+        return mine(modalities, patch, config, rng)
 
     return smart.fit_mined(dataset, config, run, miner, TILES_PER_PART)
 
@@ -79,21 +80,21 @@ def section_numbers(sections: dict[str, np.ndarray]) -> np.ndarray:
     return number
 
 
-def mine(one: MaskedInput, patch: Patch, config: Config, rng: np.random.Generator) -> np.ndarray:
-    """Find triplets (3 x triplets) of one modality across the sections that have it and, optionally, within each."""
-    features, sections = smart.mining_features(one, patch.neighbours), patch.dataset.section_rows()
-    graph = patch.dataset.spatial_graph()
-    present = one.present.cpu().numpy() & patch.within(0)
-    number, spots = section_numbers(sections), np.flatnonzero(present)
-    both = config.anchors == "both"
-    found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_fraction, rng, spots, both)]
-    if config.within_sections:
-        hops = smart.MINING_ROUNDS + 1
-        for rows in sections.values():
-            own = graph[rows][:, rows].tocsr()
+def mine(modalities: Sequence[MaskedInput], patch: Patch, config: Config, rng: np.random.Generator) -> list[np.ndarray]:
+    """Find triplets (3 x triplets) of each modality across the sections that have it and, optionally, within each."""
+    sections, graph = patch.dataset.section_rows(), patch.dataset.spatial_graph()
+    number, both = section_numbers(sections), config.anchors == "both"
+    of_section = list(sections.values()) if config.within_sections else []
+    windows = [within(graph[rows][:, rows].tocsr(), smart.MINING_ROUNDS + 1) for rows in of_section]
+    result = []
+    for one in modalities:
+        features = smart.mining_features(one, patch.neighbours)
+        present = one.present.cpu().numpy() & patch.within(0)
+        spots = np.flatnonzero(present)
+        found = [mine_cross_triplets(features, number, config.n_nearest_across, config.far_fraction, rng, spots, both)]
+        for rows, close in zip(of_section, windows, strict=True):
             measured = np.flatnonzero(present[rows])
-            inside = mine_distant_triplets(
-                features[rows], own, hops, config.n_nearest, config.far_fraction, rng, measured
-            )
+            inside = mine_distant_triplets(features[rows], close, config.n_nearest, config.far_fraction, rng, measured)
             found.append(rows[inside])
-    return np.concatenate(found, axis=1)
+        result.append(np.concatenate(found, axis=1))
+    return result

@@ -16,17 +16,22 @@ CANDIDATES = 64
 
 def mine_distant_triplets(
     features: np.ndarray,
-    graph: sparse.csr_matrix,
-    hops: int,
+    close: sparse.csr_matrix,
     n_nearest: int,
     far: float,
     rng: np.random.Generator,
     spots: np.ndarray,
 ) -> np.ndarray:
-    """Mine triplets among `spots`, without pairs that are at most `hops` steps apart in the graph.
+    """Mine triplets among `spots`, without pairs in `close`.
 
     Anchor and positive are among each other's `n_nearest` nearest spots beyond the window (Euclidean, from the 64
     nearest in all). The negative is drawn uniformly from the `far` fraction of spots farthest from the anchor.
+
+    Parameters
+    ----------
+    close
+        The window, spots x spots over all rows of `features` (:func:`within`): every stored entry is a pair to leave
+        out.
 
     Returns
     -------
@@ -38,7 +43,7 @@ def mine_distant_triplets(
     candidates, _ = nearest(points, points, min(CANDIDATES, len(spots)))
     anchors, column = np.nonzero(candidates != np.arange(len(spots))[:, None])
     positives = candidates[anchors, column]
-    kept = _mutual_beyond(anchors, positives, within(graph, hops)[spots][:, spots], n_nearest)
+    kept = _mutual_beyond(anchors, positives, close[spots][:, spots], n_nearest)
     anchors, positives = anchors[kept], positives[kept]
     if len(anchors) == 0:
         return np.empty((3, 0), dtype=np.int64)
