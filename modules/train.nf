@@ -36,9 +36,11 @@ process TRAIN {
     // Only of runs that are saved as models
     options += method.saved ? ["--state '${meta.id}.state.safetensors'"] : []
     options += checkpoint_dir ? ["--checkpoint-dir '${checkpoint_dir}'"] : []
+    // Slurm 22.05 to 23.02 give the processes of srun one CPU each unless it is told.
+    def launcher = method.nodes > 1 ? "srun --cpus-per-task=${task.cpus} " : ''
     """
     # code ${code}
-    ${method.nodes > 1 ? 'srun ' : ''}train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
+    ${launcher}train.py --latents ${latents} --graph ${graph} --method ${method_file} --seed ${meta.seed} --device ${method.gpu ? device : 'cpu'} \\
         --threads ${threadsOf(task.cpus, method.processes)} ${options.join(' ')} ${progressOption(task)} \\
         --out '${meta.id}.h5ad' --record '${meta.id}.training.json'
     """
