@@ -53,8 +53,11 @@ workflow {
         ESTIMATE.out.subscribe { lines -> log.info(lines) }
         return
     }
-    // Only clustering needs the number of domains: a change of it repeats no earlier task.
-    rows = sheet.map { meta, files -> [meta.findAll { name, _value -> !(name in ['n_domains', 'cohort']) }, files] }
+    // Only clustering needs the number of domains, and what the dataset has besides a section is not the section's: a change of
+    // either repeats no earlier task.
+    rows = sheet.map { meta, files -> [meta.findAll { name, _value -> !(name in ['n_domains', 'cohort', 'stack', 'given']) }, files] }
+    // [dataset, dataset meta], e.g. ['embryo', [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]]
+    stacks = sheet.map { meta, _files -> [meta.dataset, meta.subMap('dataset', 'stack', 'given')] }.unique()
     // Nothing is computed before the model, if any, has been read.
     if (model) {
         CHECK_MODEL(model.preprocess, code)
@@ -70,7 +73,7 @@ workflow {
 
     // INGEST and QC for every section, PREPROCESS and GRAPH for every dataset and recipe.
     // inputs: [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
-    prepared = PREPARE(rows, methods, options, code)
+    prepared = PREPARE(rows, stacks, methods, options, code)
 
     // ALIGN for consecutive sections, STACK for every dataset, where a method or --align requires it.
     // aligned: [dataset, coordinates], e.g. ['brain', coordinates.csv]; coordinates: one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]

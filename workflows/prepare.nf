@@ -11,6 +11,7 @@ include { GRAPH ; graphOptions           } from '../modules/graph'
 workflow PREPARE {
     take:
     rows // [section meta, files], e.g. [[dataset: 'embryo', section: 'embryo', columns: ['rna', 'adt'], ...], [rna.h5ad, protein.h5ad]]
+    stacks // [dataset, dataset meta], e.g. ['embryo', [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]]
     methods // the chosen methods, e.g. [[name: 'smart', file: smart.yml, preprocess: smart.yml, graph: spatial.yml, ...], ...]
     options // all parameters with defaults, e.g. [seeds: 1, clustering: 'mclust', ...]
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
@@ -34,7 +35,9 @@ workflow PREPARE {
     // in the order of the stack
     datasets = QC.out.section
         .join(QC.out.quality)
-        .map { meta, section, quality -> [groupKey(meta.subMap('dataset', 'stack', 'given'), meta.stack.size()), section, keptSpots(quality)] }
+        .map { meta, section, quality -> [meta.dataset, section, keptSpots(quality)] }
+        .combine(stacks, by: 0)
+        .map { _dataset, section, spots, meta -> [groupKey(meta, meta.stack.size()), section, spots] }
         .groupTuple()
         .map { key, sections, spots ->
             [key.groupTarget + [spots: spots.sum()], sections.sort { section -> key.groupTarget.stack.indexOf(section.name - '.section.h5mu') }]

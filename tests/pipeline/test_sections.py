@@ -83,6 +83,17 @@ def test_a_failed_alignment_costs_only_what_needs_it(pipeline_copy: Callable[[],
     assert (run.results / "report.html").exists()
 
 
+def test_a_further_section_repeats_no_work_on_the_others(pipeline: Pipeline, sheet: Path) -> None:
+    options = ("-stub-run", "--input", str(sheet), "--methods", "smart", "--n_domains", "4", *TO_DOMAINS)
+    assert pipeline.run(*options).code == 0
+    (pipeline.folder / "d.h5ad").touch()
+    sheet.write_text(sheet.read_text() + "brain,further,12,d.h5ad\n")
+    again = pipeline.run(*options, "-resume")
+    assert again.code == 0, again.text
+    done = [task for task in again.tasks("Submitted") if task.startswith(("INGEST", "QC", "PREPROCESS"))]
+    assert sorted(done) == ["INGEST (brain/further)", "PREPROCESS (brain, smart)", "QC (brain/further)"]
+
+
 def test_a_simulated_series_is_aligned_fused_and_reported(pipeline: Pipeline) -> None:
     quick = "smart_ms.epochs=20,spatialfuser.epochs=20,spatialfuser.fusion_epochs=20"
     run = pipeline.run(
