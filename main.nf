@@ -87,7 +87,7 @@ workflow {
         integrated = MAP_SECTIONS(prepared.inputs, prepared.counts, model, options, code)
     }
     else {
-        integrated = INTEGRATE(prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, plan.saved, options, code)
+        integrated = INTEGRATE(prepared.datasets, prepared.inputs, registered.aligned, registered.coordinates, n_domains, methods, plan.saved, options, code)
     }
 
     // CHARACTERISE, COHORT, ASSEMBLE, EXPORT and REPORT_DATASET for every dataset, SUMMARISE and REPORT_RUN for the run.
@@ -95,7 +95,7 @@ workflow {
     files = prepared.files.mix(registered.files, integrated.files)
     // The datasets whose conditions are compared, e.g. 'brain'
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
-    reported = REPORT(prepared.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
+    reported = REPORT(model ? prepared.datasets : integrated.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
 
     // The report of this run, not one that an earlier run left in the same folder
     def written = []

@@ -1,6 +1,6 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
-include { countRuns ; fits ; isWoven } from './checks/methods'
+include { countRuns ; fits ; isWoven ; recipePairs } from './checks/methods'
 include { batchSpots ; memoryLimit ; needsOf } from './checks/resources'
 include { keptFeatures } from './preprocess'
 
@@ -44,7 +44,7 @@ def stageTimes(meta, methods, plan) {
     def is_aligned = isAligned(meta, methods, options)
     def is_open = !plan.model && !meta.n_domains && !givenNumber(options)
     def times = [
-        GRAPH: methods.collect { method -> [method.preprocess, method.graph] }.unique().size(),
+        GRAPH: recipePairs(methods).size(),
         MAP: plan.model ? 1 : 0,
         ALIGN: is_aligned ? meta.stack.size() - 1 : 0,
         MATCH: is_aligned && !plan.model ? runs : 0,

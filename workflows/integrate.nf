@@ -2,11 +2,12 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { countMembers ; countRuns ; fits ; isEnough ; isFirst ; isWoven ; obstacle ; voters ; weaveMembers } from '../modules/checks/methods'
+include { choosers ; countMembers ; countRuns ; fits ; hasRecipes ; isEnough ; isFirst ; isWoven ; obstacle ; recipePairs ; weaveMembers } from '../modules/checks/methods'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'
 include { SCAN                         } from '../modules/scan'
+include { SCAN as SCAN_OTHERS          } from '../modules/scan'
 include { CHOOSE                       } from '../modules/choose'
 include { CLUSTER                      } from '../modules/cluster'
 include { WEAVE                        } from '../modules/weave'
@@ -16,6 +17,7 @@ include { MATCH                        } from '../modules/match'
 
 workflow INTEGRATE {
     take:
+    datasets // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna'], spots: 2187]
     inputs // [recipes meta, latents, graph], e.g. [[dataset: 'embryo', ..., preprocess: 'smart', graph: 'spatial'], smart.latents.h5mu, graph.h5ad]
     aligned // [dataset, coordinates], e.g. ['brain', coordinates.csv], where there are any
     coordinates // one element for every dataset, e.g. ['brain', coordinates.csv] or ['embryo', []]
@@ -26,23 +28,40 @@ workflow INTEGRATE {
     code // digest of the package, e.g. '9e107d9d372bb6826bd81d3542a419d6'
 
     main:
-    // The same, with the methods that cannot take the dataset within the memory that there is: they leave it out.
+    // The same, with the methods of these recipes that cannot take the dataset within the memory that there is: they leave it out.
+    // A training waits for no other recipes.
     checked = inputs.map { meta, latents, graph ->
-        def own = methods.findAll { method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
+        def own = methods.findAll { method -> hasRecipes(method, meta) && fits(method, meta) }
         def limit = memoryLimit(options.max_memory)
         def too_large = tooLarge(own, latents, limit)
         too_large.each { name, reason -> log.warn("Dataset '${meta.dataset}' is left out by ${name}, which ${reason}; ${limit.fix}") }
-        [meta + (too_large ? [too_large: too_large] : [:]), latents, graph]
+        [meta + [too_large: too_large], latents, graph]
     }
+    // [dataset, dataset meta] with such methods of all recipes, by which runs are counted, e.g.
+    // ['embryo', [dataset: 'embryo', ..., too_large: [spamo: 'needs about 75.4 GB to train, ...']]]
+    fitted = datasets
+        .map { meta -> [meta.dataset, meta] }
+        .join(
+            checked
+                .map { meta, _latents, _graph -> [groupKey(meta.dataset, recipePairs(methods).size()), meta.too_large] }
+                .groupTuple(remainder: true)
+                .map { key, too_large -> [key.groupTarget, too_large.sum()] },
+            remainder: true,
+        )
+        .map { dataset, meta, too_large -> [dataset, meta + [too_large: too_large ?: [:]]] }
     // [run meta, latents, graph, method], e.g. [[id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1], smart.latents.h5mu, graph.h5ad, [name: 'smart', file: smart.yml, ...]]
     runs = checked
         .combine(channel.fromList(methods))
-        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && fits(method, meta) }
+        .filter { meta, _latents, _graph, method -> hasRecipes(method, meta) && fits(method, meta) }
         .combine(channel.fromList((0..<options.seeds).collect { number -> options.seed + number }))
-        .map { meta, latents, graph, method, seed -> [meta + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method] }
+        .map { meta, latents, graph, method, seed ->
+            // Another limit of memory repeats no task.
+            def plain = meta.findAll { name, _value -> name != 'too_large' }
+            [plain + [id: "${method.name}.seed${seed}".toString(), method: method.name, seed: seed], latents, graph, method]
+        }
     unfit = checked
         .combine(channel.fromList(methods))
-        .filter { meta, _latents, _graph, method -> meta.preprocess == method.preprocess.baseName && meta.graph == method.graph.baseName && !fits(method, meta) }
+        .filter { meta, _latents, _graph, method -> hasRecipes(method, meta) && !fits(method, meta) }
         .map { meta, _latents, _graph, method -> [dataset: meta.dataset, method: method.name, reason: obstacle(method, meta)] }
     // Methods that need no alignment do not wait for one.
     by_need = runs.branch { _meta, _latents, _graph, method ->
@@ -67,18 +86,32 @@ workflow INTEGRATE {
         open: number == 'auto'
         given: true
     }
-    // Baselines have no say where there are methods of our own, and controls none where there are any others.
-    def voting = (voters(methods) ?: methods)*.name
-    to_scan = trained
-        .filter { _dataset, meta, _embedding, _latents, _graph -> meta.method in voting }
+    // Baselines have no say where methods of our own can run, and controls none where any others can.
+    by_say = trained
         .combine(by_number.open, by: 0)
-        .map { _dataset, meta, embedding, _latents, _graph, _number -> [meta, embedding] }
-    SCAN(to_scan, numberRange(options), code)
+        .combine(fitted, by: 0)
+        .branch { _dataset, run, _embedding, _latents, _graph, _number, meta ->
+            choosing: run.method in choosers(methods, meta)
+            others: true
+        }
+    SCAN(by_say.choosing.map { _dataset, run, embedding, _latents, _graph, _number, _meta -> [run, embedding] }, numberRange(options), code)
+    // [run meta, embedding] of the others where, at the end of all trainings and scans, none with a say is left
+    unheard = by_say.others
+        .map { dataset, run, embedding, _latents, _graph, _number, _meta -> [dataset, [run, embedding]] }
+        .groupTuple()
+        .join(SCAN.out.criteria.map { run, _criteria, _partitions -> [run.dataset, true] }.unique(), remainder: true)
+        .filter { _dataset, others, heard -> others && !heard }
+        .flatMap { _dataset, others, _heard -> others }
+    SCAN_OTHERS(unheard, numberRange(options), code)
     // [dataset meta, [criteria], [partitions]], e.g. [[dataset: 'node'], [smart.seed1.n_domains.csv, ...], [smart.seed1.partitions.csv, ...]], once all runs of the dataset have ended
     to_choose = SCAN.out.criteria
-        .map { meta, criteria, partitions -> [groupKey(meta.dataset, countRuns(voting, methods, meta, options)), criteria, partitions] }
+        .map { run, criteria, partitions -> [run.dataset, criteria, partitions] }
+        .combine(fitted, by: 0)
+        .map { dataset, criteria, partitions, meta -> [groupKey(dataset, countRuns(choosers(methods, meta), methods, meta, options)), criteria, partitions] }
         .groupTuple(remainder: true, sort: { file -> file.name })
-        .map { key, criteria, partitions -> [[dataset: key.groupTarget], criteria, partitions] }
+        .map { key, criteria, partitions -> [key.groupTarget, criteria, partitions] }
+        .mix(SCAN_OTHERS.out.criteria.map { run, criteria, partitions -> [run.dataset, criteria, partitions] }.groupTuple(sort: { file -> file.name }))
+        .map { dataset, criteria, partitions -> [[dataset: dataset], criteria, partitions] }
     CHOOSE(to_choose, code)
     // [dataset, number of domains], e.g. ['embryo', 13]
     numbers = by_number.given.mix(CHOOSE.out.choice.map { meta, choice -> [meta.dataset, chosenNumber(choice)] })
@@ -90,8 +123,12 @@ workflow INTEGRATE {
     CLUSTER(to_cluster, options.clustering, options.refine, code)
 
     def members = weaveMembers(options, methods)
-    // [recipes meta, latents, graph] of the first recipes only: their spots are those of all
-    first_inputs = checked.filter { meta, _latents, _graph -> isFirst(meta, methods) }
+    // [dataset meta, latents, graph] of the first recipes only: their spots are those of all
+    first_inputs = inputs
+        .filter { meta, _latents, _graph -> isFirst(meta, methods) }
+        .map { meta, latents, graph -> [meta.dataset, latents, graph] }
+        .join(fitted)
+        .map { _dataset, latents, graph, meta -> [meta, latents, graph] }
     // [dataset, run meta, latents, graph] where three runs or more are joined, e.g. ['embryo', [id: 'weave.seed1', dataset: 'embryo', method: 'weave', seed: 1], smart.latents.h5mu, graph.h5ad]
     woven = first_inputs
         .filter { meta, _latents, _graph -> isWoven(methods, meta, options) }
@@ -100,8 +137,10 @@ workflow INTEGRATE {
         }
     // [dataset, [domains], run meta, latents, graph] of those of which three runs have domains, and of those where fewer succeeded
     by_members = CLUSTER.out.domains
-        .filter { meta, _domains -> meta.method in members }
-        .map { meta, domains -> [groupKey(meta.dataset, countMembers(methods, meta, options)), domains] }
+        .filter { run, _domains -> run.method in members }
+        .map { run, domains -> [run.dataset, domains] }
+        .combine(fitted, by: 0)
+        .map { dataset, domains, meta -> [groupKey(dataset, countMembers(methods, meta, options)), domains] }
         .groupTuple(remainder: true, sort: { file -> file.name })
         .map { key, domains -> [key.groupTarget, domains] }
         .join(woven)
@@ -144,20 +183,21 @@ workflow INTEGRATE {
     by_consensus = CLUSTER.out.domains
         .filter { _meta, _domains -> options.assess }
         .join(TRAIN.out.embedding)
-        .map { meta, domains, embedding ->
-            [groupKey([meta.dataset, isWoven(methods, meta, options)], countRuns(methods*.name, methods, meta, options)), domains, embedding]
-        }
+        .map { run, domains, embedding -> [run.dataset, domains, embedding] }
+        .combine(fitted, by: 0)
+        .map { dataset, domains, embedding, meta -> [groupKey(dataset, countRuns(methods*.name, methods, meta, options)), domains, embedding] }
         .groupTuple(remainder: true, sort: { file -> file.name })
-        .map { key, domains, embeddings -> [key.groupTarget[0], key.groupTarget[1], domains, embeddings] }
-        .branch { _dataset, has_consensus, _domains, _embeddings ->
-            woven: has_consensus
+        .map { key, domains, embeddings -> [key.groupTarget, domains, embeddings] }
+        .join(fitted)
+        .branch { _dataset, _domains, _embeddings, meta ->
+            woven: isWoven(methods, meta, options)
             plain: true
         }
     assessable = by_consensus.woven
-        .map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] }
+        .map { dataset, domains, embeddings, _meta -> [dataset, domains, embeddings] }
         .join(WEAVE.out.domains.join(WEAVE.out.embedding).filter { _meta, _domains, _embedding -> options.assess }.map { meta, domains, embedding -> [meta.dataset, [domains, embedding]] }, remainder: true)
         .map { dataset, domains, embeddings, files_of_weave -> [dataset, domains + (files_of_weave ?: []).take(1), embeddings + (files_of_weave ?: []).drop(1)] }
-        .mix(by_consensus.plain.map { dataset, _has_consensus, domains, embeddings -> [dataset, domains, embeddings] })
+        .mix(by_consensus.plain.map { dataset, domains, embeddings, _meta -> [dataset, domains, embeddings] })
     // [meta, [domains], [embeddings], latents, number of domains], e.g. [[dataset: 'embryo', seed: 1], [...], [...], smart.latents.h5mu, 13]
     to_assess = assessable
         .join(first_inputs.map { meta, latents, _graph -> [meta.dataset, latents] })
@@ -182,6 +222,7 @@ workflow INTEGRATE {
         .map { meta, state, method_file, latents, graph, embedding, domains, summary -> [meta, method_file, latents, graph, embedding, state, domains, summary] }
 
     emit:
+    datasets = fitted.map { _dataset, meta -> meta } // dataset meta, with the methods that memory does not suffice for, e.g. [dataset: 'embryo', ..., too_large: [spamo: 'needs about 75.4 GB to train, ...']]
     models = models // [run meta, method file, latents, graph, embedding, state, domains, summary], e.g. [[id: 'smart.seed1', ...], smart.yml, smart.latents.h5mu, graph.h5ad, smart.seed1.h5ad, smart.seed1.state.safetensors, smart.seed1.domains.csv, smart.seed1.clustering.json]
     planned = runs.map { meta, _latents, _graph, _method -> meta }.mix(to_weave.map { meta, _domains, _latents, _number -> meta }) // run meta, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
     left_out = unfit.mix(unwoven) // what is not run, e.g. [dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections']

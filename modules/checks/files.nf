@@ -1,14 +1,13 @@
 // How many entries the channels of files get for a dataset if no step fails, so that its report need not wait for other datasets.
 // With too few of them it is made at the end of the run. Whoever adds files to the `files` of a workflow counts them here.
 
-include { countRuns ; isWoven } from './methods'
+include { countRuns ; isWoven ; recipePairs } from './methods'
 
 // Of PREPARE: what was read and quality control of every section, latents of every recipe, counts, statistics of every graph, and
 // one graph.
 def preparedFiles(meta, methods) {
     def recipes = methods*.preprocess.unique(false)
-    def graphs = methods.collect { method -> [method.preprocess.baseName, method.graph.baseName] }.unique()
-    return 2 * meta.stack.size() + recipes.size() + graphs.size() + 2
+    return 2 * meta.stack.size() + recipes.size() + recipePairs(methods).size() + 2
 }
 
 // Of REGISTER: coordinates and transforms.

@@ -112,11 +112,18 @@ def chosenPresets(choices, presets) {
     return chosen
 }
 
-// The methods that have a say in the consensus and in the number of domains: the pipeline's own or, where there are none, the
+// The methods that have a say in the consensus and in the number of domains (where any of them can run): the pipeline's own or, where there are none, the
 // baselines; no controls.
 def voters(methods) {
     def serious = methods.findAll { method -> !method.control }
     return serious.findAll { method -> !method.baseline } ?: serious
+}
+
+// The names of the methods whose runs choose the number of domains of a dataset: of those that can run on it the voters or, where
+// there are none, all.
+def choosers(methods, meta) {
+    def fitting = methods.findAll { method -> fits(method, meta) }
+    return (voters(fitting) ?: fitting)*.name
 }
 
 // The methods whose runs the consensus joins: those of --weave_members, else all voters; none with --weave false.
@@ -128,10 +135,19 @@ def weaveMembers(options, methods) {
     return options.weave ? chosen ?: voters(methods)*.name : []
 }
 
+// The pairs of recipes that the methods use, e.g. [['smart', 'spatial'], ['spatialglue', 'spatialglue']]
+def recipePairs(methods) {
+    return methods.collect { method -> [method.preprocess.baseName, method.graph.baseName] }.unique()
+}
+
+// Whether latents, or a graph, are of a method's recipes.
+def hasRecipes(method, meta) {
+    return meta.preprocess == method.preprocess.baseName && (!meta.graph || meta.graph == method.graph.baseName)
+}
+
 // Whether latents, or a graph, are of the first method's recipes: what does not depend on the recipe is taken of those alone.
 def isFirst(meta, methods) {
-    def first = methods.first()
-    return meta.preprocess == first.preprocess.baseName && (!meta.graph || meta.graph == first.graph.baseName)
+    return hasRecipes(methods.first(), meta)
 }
 
 // Why a method leaves out a dataset, e.g. 'needs several sections'; null where it can run.

@@ -28,8 +28,9 @@ process {
         (1, ["--methods", "smart", "--seeds", "2", "--assess", "false", "--control", "false"]),
         (1, ["--methods", "spamca", "--n_domains", "3..6"]),
         (3, ["--methods", "smart,smart_ms", "--align", "true"]),
+        (1, ["--methods", "smart,smart_paper", "--max_memory", "1.GB"]),
     ],
-    ids=["several runs", "no verdict", "number to be chosen", "aligned sections"],
+    ids=["several runs", "no verdict", "number to be chosen", "aligned sections", "too large for a method"],
 )
 def test_a_finished_dataset_is_reported_while_another_one_trains(
     pipeline: Pipeline, tmp_path: Path, sections: int, arguments: list[str]

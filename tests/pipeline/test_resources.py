@@ -79,3 +79,25 @@ def test_a_method_that_needs_more_than_the_limit_is_left_out_before_its_training
     assert run.code == 0 and "REPORT_DATASET (test)" in run.tasks("Submitted")
     (left_out,) = json.loads(next((pipeline.folder / "work").rglob("texts/*/left_out.json")).read_text())
     assert left_out == {"dataset": "test", "method": "spamca_paper", "reason": reason}
+
+
+def test_what_one_method_is_too_large_for_is_known_to_all_runs_and_repeats_none(pipeline: Pipeline) -> None:
+    """SMART of the paper has the recipes of two other runs, and SpaMCA a graph of its own."""
+    methods = "smart,spamca,smart_paper"
+    options = ("-profile", "test", "--methods", methods, "--gpus", "1", "--seeds", "1", "-stub-run")
+    run = pipeline.run(*options, "--max_memory", "1.GB")
+    assert run.code == 0, run.text
+    names = {"smart", "spamca", "pca_smooth"}
+    trained = {f"TRAIN (test, {name}, seed 1)" for name in names}
+    assert {task for task in run.tasks("Submitted") if task.startswith("TRAIN")} == trained
+    # All runs are judged together, and two are no consensus.
+    assert "Dataset 'test' has no consensus (weave), which needs three runs, and there are two" in run.text
+    (judged,) = (path.parents[2] / "runs" for path in (pipeline.folder / "work").rglob("results/test/verdict.json"))
+    assert {path.name for path in judged.glob("*.domains.csv")} == {f"{name}.seed1.domains.csv" for name in names}
+
+    again = pipeline.run(*options, "--max_memory", "2.GB", "-resume")
+    assert again.code == 0, again.text
+    assert {task for task in again.tasks("Cached") if task.startswith("TRAIN")} == trained
+    assert [task for task in again.tasks("Submitted") if task.startswith("TRAIN")] == [
+        "TRAIN (test, smart_paper, seed 1)"
+    ]
