@@ -20,6 +20,9 @@ from spatialweave.cli import OUT_FOLDER, PATH, stage
 @click.option("--planned", type=PATH, required=True, help="JSON list of the planned runs.")
 @click.option("--failures", type=PATH, required=True, help="JSON list of the steps that failed.")
 @click.option("--notices", type=PATH, help="JSON list of the warnings of all tasks.")
+@click.option(
+    "--written", type=PATH, required=True, help="JSON list of the paths of integrated files and dataset reports."
+)
 @click.option("--out-dir", type=OUT_FOLDER, required=True, help="Folder for the tables.")
 def main(
     records: tuple[Path, ...],
@@ -31,6 +34,7 @@ def main(
     planned: Path,
     failures: Path,
     notices: Path | None,
+    written: Path,
     out_dir: Path,
 ) -> None:
     """Collect the metrics, resources and paths of all runs, and rank the methods."""
@@ -54,8 +58,8 @@ def main(
     from spatialweave.report.metric_list import KEY_METRICS
 
     trainings = [summary.read_record(path) for path in records]
-    runs = summary.runs_table(summary.read_planned(planned), trainings, read_json(failures))
     joined = summary.joined_table(METRICS, metrics)
+    runs = summary.runs_table(summary.read_planned(planned), trainings, read_json(failures), joined)
     between = DIFFERENCES.read_all(differences)
     board = leaderboard(SCORES.read_all(scores), between, runs)
     of_all = overall(board)
@@ -66,7 +70,7 @@ def main(
         ("benchmark/overall.csv", OVERALL, of_all),
         ("benchmark/differences.csv", DIFFERENCES, between),
         ("benchmark/agreement.csv", AGREEMENT, AGREEMENT.read_all(agreement)),
-        ("index.csv", INDEX, summary.index_table(runs)),
+        ("index.csv", INDEX, summary.index_table(runs, read_json(written))),
     ]
     said = None if notices is None else summary.read_notices(notices)
     if said is not None:

@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // Everything of one dataset in one file: counts, latents, all embeddings and all domains. Emits no versions: it holds those of all
@@ -6,6 +7,7 @@ process ASSEMBLE {
     tag "${dataset}"
     label 'medium'
     memory { requestedMemory('ASSEMBLE', files, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, [dataset: dataset]) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*')

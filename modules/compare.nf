@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { requestedMemory } from './checks/resources'
 
 // Intervals of all methods' scores on a dataset, differences between methods, agreement between runs.
@@ -5,6 +6,7 @@ process COMPARE {
     tag "${dataset}"
     label 'medium'
     memory { requestedMemory('COMPARE', files, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, [dataset: dataset]) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*')

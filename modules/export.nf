@@ -22,6 +22,7 @@ process EXPORT {
     output:
     // Files, not folders: some ways of publishing take no folders. None where nothing but domains are wanted and no run has any.
     tuple val(dataset), path("results/${dataset}/**", type: 'file'), emit: exported, optional: true
+    tuple val("${task.process}"), val("${task.tag}"), eval('cat notices.txt 2> /dev/null || true'), topic: notices
 
     script:
     """

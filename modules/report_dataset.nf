@@ -1,3 +1,4 @@
+include { retryOrGiveUp } from './checks/failures'
 include { runRecord } from './checks/provenance'
 include { requestedMemory } from './checks/resources'
 
@@ -6,6 +7,7 @@ process REPORT_DATASET {
     tag "${dataset}"
     label 'medium'
     memory { requestedMemory('REPORT_DATASET', files, task.attempt) }
+    errorStrategy { retryOrGiveUp(task, [dataset: dataset]) }
 
     input:
     tuple val(dataset), path(files, stageAs: 'files/*'), path(failures)

@@ -13,6 +13,7 @@ process SUMMARISE {
     path planned
     path failures
     path notices
+    path written
     val code
 
     output:
@@ -32,7 +33,7 @@ process SUMMARISE {
     def inputs = tables.collectMany { option, paths -> [paths].flatten().collect { path -> "--${option} ${path}" } }
     """
     # code ${code}
-    summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --notices ${notices} --out-dir results
+    summarise.py ${inputs.join(' ')} --planned ${planned} --failures ${failures} --notices ${notices} --written ${written} --out-dir results
     """
 
     stub:

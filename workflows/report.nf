@@ -69,7 +69,7 @@ def withTables(files, tables) {
 
 workflow REPORT {
     take:
-    datasets // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna']]
+    datasets // dataset meta, e.g. [dataset: 'embryo', stack: ['embryo'], given: ['adt', 'rna'], spots: 2187]
     n_domains // [dataset, number of domains], e.g. ['embryo', 13] or ['node', 'auto']
     files // [meta, files] of all stages, e.g. [[dataset: 'embryo', ..., preprocess: 'smart'], smart.latents.h5mu]
     planned // run meta of every planned run, e.g. [id: 'smart.seed1', dataset: 'embryo', ..., method: 'smart', seed: 1]
@@ -152,9 +152,6 @@ workflow REPORT {
         .map { _dataset, parts, found -> parts + [found.find { file -> file.name.endsWith('.counts.h5mu') }, found.find { file -> file.name == 'names.csv' } ?: []] }
     SAVE_MODEL(to_save, code)
 
-    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
-    // what failed is known once every step that may fail has ended
-    failures = metrics.mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables, PASSPORTS.out.slides, SAVE_MODEL.out.model).toList().map { _all -> textFile('failures.json', readFailures()) }
     // A file, e.g. versions.yml = 'python: 3.11.7', 'torch: 2.10.0', ...
     versions = channel.topic('versions').map { _process, tools -> tools }.toList().map { found -> textFile('versions.yml', versionsText(found)) }
     // A file, e.g. notices.json = [{process: 'INGEST', task: 'embryo/embryo', notice: 'rna.h5ad: 3 spots are ...'}, ...]
@@ -170,13 +167,27 @@ workflow REPORT {
         .map { dataset, found -> [dataset, compared(found)] }
         .filter { _dataset, found -> found.any { file -> file.name.endsWith('.domains.csv') } }
     COMPARE(to_compare, code)
-    // The differences come beside the other files of the dataset, where there are any. What failed is known by then.
+    // The differences come beside the other files of the dataset, where there are any. What failed of the steps up to here is known
+    // by then. The report waits neither for PASSPORTS and SAVE_MODEL nor for ASSEMBLE and EXPORT, which wait for all datasets: what
+    // fails of them is in the report of the run.
     to_report = to_show
         .join(COMPARE.out.differences, remainder: true)
         .map { dataset, found, differences -> [dataset, found + (differences ? [differences] : []), textFile('failures.json', failuresOf(dataset))] }
     REPORT_DATASET(to_report, presets, parameters, code)
     REPORT_DATASET.out.html.subscribe { dataset, _html -> log.info("${dataset}: the report is ready: ${file("${options.outdir}/${dataset}/report.html").toUriString()}") }
 
+    // A file, e.g. failures.json = [{process: 'TRAIN', dataset: 'embryo', method: 'smart', seed: 1, exit: 2, reason: 'ERROR: ...', ...}];
+    // what failed is known once every step that may fail has ended
+    failures = metrics
+        .mix(verdicts, quality, CHARACTERISE.out.tables, COHORT.out.tables, PASSPORTS.out.slides, SAVE_MODEL.out.model, ASSEMBLE.out.integrated, EXPORT.out.exported, REPORT_DATASET.out.html)
+        .toList()
+        .map { _all -> textFile('failures.json', readFailures()) }
+    // A file, e.g. written.json = ['embryo/integrated.h5mu', 'embryo/report.html', ...], of the files that a dataset has one of
+    written = ASSEMBLE.out.integrated
+        .mix(REPORT_DATASET.out.html)
+        .map { dataset, file -> "${dataset}/${file.name}".toString() }
+        .toSortedList()
+        .map { paths -> textFile('written.json', asJson(paths)) }
     // A file, e.g. planned.json = [{dataset: 'embryo', method: 'smart', seed: 1}, ...]
     plan = planned
         .map { meta -> meta.subMap('dataset', 'method', 'seed') }
@@ -192,6 +203,7 @@ workflow REPORT {
         plan,
         failures,
         notices,
+        written,
         code,
     )
     // A file, e.g. left_out.json = [{dataset: 'embryo', method: 'smart_ms', reason: 'needs several sections'}, ...]

@@ -38,7 +38,10 @@ def _checked_run(where: str, run: Any) -> dict[str, Any]:
 
 
 def runs_table(
-    planned: list[dict[str, Any]], trainings: Iterable[dict[str, Any]], failures: list[dict[str, Any]]
+    planned: list[dict[str, Any]],
+    trainings: Iterable[dict[str, Any]],
+    failures: list[dict[str, Any]],
+    metrics: pd.DataFrame,
 ) -> pd.DataFrame:
     """Return one row per planned run: its status, and the time and memory of its training.
 
@@ -51,6 +54,9 @@ def runs_table(
     failures
         One record per failed step; `method` is "" if the step serves all methods. A run with a failed step is
         `failed` even if it was trained.
+    metrics
+        The metrics of all runs. A run without any is `failed`: it has no domains, e.g. since the number of domains of
+        its dataset could not be chosen.
 
     Returns
     -------
@@ -58,13 +64,14 @@ def runs_table(
     those of the training, empty where it failed.
     """
     records = {_key(record): record for record in trainings}
-    # A failed step without a method needs no entry, since the runs that need it were not trained.
+    evaluated = set(metrics[RUN_KEYS].itertuples(index=False, name=None))
+    # A failed step without a method needs no entry, since the runs that need it were not trained or not evaluated.
     failed = {_key(failure) for failure in failures if failure["method"]}
     rows = []
     for run in planned:
         key = _key(run)
         record = records.get(key, {})
-        status = COMPLETED if record and key not in failed else FAILED
+        status = COMPLETED if record and key in evaluated and key not in failed else FAILED
         rows.append({**dict(zip(RUN_KEYS, key, strict=True)), "status": status, **_costs(record)})
     return RUNS.frame(rows).sort_values(RUN_KEYS, ignore_index=True)
 
@@ -95,11 +102,22 @@ def read_notices(path: Path) -> pd.DataFrame:
     return NOTICES.frame(content)
 
 
-def index_table(runs: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per run with the paths of its files, relative to the results folder; empty where it failed."""
+def index_table(runs: pd.DataFrame, written: Iterable[str]) -> pd.DataFrame:
+    """Return one row per run with the paths of its files, relative to the results folder; empty where it failed.
+
+    Parameters
+    ----------
+    runs
+        The table :data:`~spatialweave.io.result_tables.RUNS`.
+    written
+        The paths of the integrated files and reports of datasets; those that are not among them are left empty.
+    """
+    found = set(written)
     rows = []
     for run in runs.itertuples():
         done = run.status == COMPLETED
+        paths = (f"{run.dataset}/{name}" for name in ("integrated.h5mu", "report.html"))
+        integrated, report = (path if path in found else "" for path in paths)
         rows.append(
             {
                 "dataset": run.dataset,
@@ -108,8 +126,8 @@ def index_table(runs: pd.DataFrame) -> pd.DataFrame:
                 "status": run.status,
                 "embedding": f"{run.dataset}/embeddings/{run.method}/seed{run.seed}.h5ad" if done else "",
                 "domains": f"{run.dataset}/domains/{run.method}/seed{run.seed}.csv" if done else "",
-                "integrated": f"{run.dataset}/integrated.h5mu",
-                "report": f"{run.dataset}/report.html",
+                "integrated": integrated,
+                "report": report,
             }
         )
     return INDEX.frame(rows)

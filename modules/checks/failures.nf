@@ -5,7 +5,7 @@ def noteFolder() {
     return workflow.workDir.resolve("failures/${workflow.runName}")
 }
 
-// The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH), method and seed (TRAIN,
+// The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH, ASSEMBLE, ...), method and seed (TRAIN,
 // CLUSTER, EVALUATE, MATCH), or the methods that need an alignment (ALIGN, STACK).
 def retryOrGiveUp(task, meta) {
     // The entry, since Nextflow looks up task.maxRetries by asking for the error strategy.
