@@ -5,8 +5,8 @@ def noteFolder() {
     return workflow.workDir.resolve("failures/${workflow.runName}")
 }
 
-// The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH, ASSEMBLE, ...), method and seed (TRAIN,
-// CLUSTER, EVALUATE, MATCH), or the methods that need an alignment (ALIGN, STACK).
+// The error strategy of a process whose failure affects only its own dataset (QC, PREPROCESS, GRAPH, ASSEMBLE, ...), method and
+// seed (TRAIN, CLUSTER, EVALUATE, MATCH), or the methods that need an alignment (ALIGN, STACK).
 def retryOrGiveUp(task, meta) {
     // The entry, since Nextflow looks up task.maxRetries by asking for the error strategy.
     if (task.exitStatus in task.ext.retried && task.attempt <= task.get('maxRetries')) {

@@ -112,8 +112,8 @@ def chosenPresets(choices, presets) {
     return chosen
 }
 
-// The methods that have a say in the consensus and in the number of domains (where any of them can run): the pipeline's own or, where there are none, the
-// baselines; no controls.
+// The methods that have a say in the consensus and in the number of domains (where any of them can run): the pipeline's own or,
+// where there are none, the baselines; no controls.
 def voters(methods) {
     def serious = methods.findAll { method -> !method.control }
     return serious.findAll { method -> !method.baseline } ?: serious
