@@ -25,7 +25,7 @@ def read(path: Path) -> list[Measurement]:
     fix = "give a filtered_feature_bc_matrix.h5; name AnnData files .h5ad, MuData .h5mu"
     with reading(path, "10x .h5 file", fix), open_hdf5(path) as file:
         check_hdf5(path, file)
-        if "matrix" not in file and len(file) > 1:
+        if len(file) > 1 and all(f"{name}/barcodes" in file for name in file):
             raise InputError(
                 str(path),
                 f"holds a matrix for each of the genomes {', '.join(file)}, as Cell Ranger 2 wrote them",
