@@ -70,7 +70,7 @@ def main(
         ("benchmark/overall.csv", OVERALL, of_all),
         ("benchmark/differences.csv", DIFFERENCES, between),
         ("benchmark/agreement.csv", AGREEMENT, AGREEMENT.read_all(agreement)),
-        ("index.csv", INDEX, summary.index_table(runs, read_json(written))),
+        ("index.csv", INDEX, summary.index_table(runs, summary.read_written(written))),
     ]
     said = None if notices is None else summary.read_notices(notices)
     if said is not None:

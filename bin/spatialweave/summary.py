@@ -102,6 +102,14 @@ def read_notices(path: Path) -> pd.DataFrame:
     return NOTICES.frame(content)
 
 
+def read_written(path: Path) -> list[str]:
+    """Read the list of the paths of integrated files and dataset reports; anything else is an InputError."""
+    content = read_json(path)
+    if not isinstance(content, list) or not all(isinstance(name, str) for name in content):
+        raise InputError(str(path), "is not a list of paths", "paths of integrated files and dataset reports")
+    return content
+
+
 def index_table(runs: pd.DataFrame, written: Iterable[str]) -> pd.DataFrame:
     """Return one row per run with the paths of its files, relative to the results folder; empty where it failed.
 

@@ -74,6 +74,7 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     outputs = [word for option, name in verdict for word in (option, folder / name)]
     run_stage("assess", "--domains", domains, "--latents", latents, "--n-domains", 2, *outputs)
     (folder / "planned.json").write_text(json.dumps([{"dataset": "d", "method": "pca_smooth", "seed": 1}]))
+    (folder / "written.json").write_text(json.dumps(["d/integrated.h5mu", "d/report.html"]))
     failure = {"process": "TRAIN", "dataset": "d", "method": "smart", "seed": 1, "exit": 1, "reason": "r", "log": "l"}
     (folder / "failures.json").write_text(json.dumps([failure]))
     (folder / "params.json").write_text(json.dumps({"methods": "smart", "seeds": 1, "refine": 0}))
@@ -83,7 +84,8 @@ def stage_files(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Path
     ]
     domains = ("--domains", folder / "pca_smooth.seed1.domains.csv", "--metrics", folder / "metrics.csv")
     run_stage("compare", *domains, "--latents", folder / "r.latents.h5mu", *compared)
-    table = ("--planned", folder / "planned.json", "--failures", folder / "failures.json", "--out-dir", folder)
+    lists = [word for name in ("planned", "failures", "written") for word in (f"--{name}", folder / f"{name}.json")]
+    table = (*lists, "--out-dir", folder)
     run_stage(
         "summarise", "--record", folder / "pca_smooth.seed1.training.json", "--metrics", folder / "metrics.csv", *table
     )

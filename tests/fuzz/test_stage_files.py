@@ -30,7 +30,8 @@ DOMAINS, RECORD = "pca_smooth.seed1.domains.csv", "pca_smooth.seed1.training.jso
 def arguments(stage: str, here: Path, out: Path) -> list[str]:
     """The options of a stage that reads the files of `here` and writes to `out`."""
     sections = [word for name in ("one", "three") for word in ("--section", here / f"{name}.section.h5mu")]
-    table = ("--planned", here / "planned.json", "--failures", here / "failures.json", "--out-dir", out)
+    lists = [word for name in ("planned", "failures", "written") for word in (f"--{name}", here / f"{name}.json")]
+    table = (*lists, "--out-dir", out)
     match = ("--coordinates", here / "coordinates.csv", "--prefix", "p", "--out-dir", out)
     report = (
         "--metrics",
@@ -126,6 +127,7 @@ TEXTS = {
     "agreement.csv": "summarise",
     "benchmark/leaderboard.csv": "report_run",
     "planned.json": "summarise",
+    "written.json": "summarise",
     "failures.json": "report_run",
     "params.json": "report_run",
     "versions.yml": "report_run",
