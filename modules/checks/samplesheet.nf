@@ -345,6 +345,9 @@ def readSamplesheet(path, data = null) {
     }
     def header = lines.first()[1].collect { name -> name.toLowerCase() }
     def rules = columnRules(header)
+    if (!header.any { name -> rules.containsKey(name) }) {
+        error("Samplesheet ${path}, line ${lines.first()[0]}: none of its cells is the name of a column; is it a samplesheet? expected a header line, e.g. dataset,rna,adt")
+    }
     def problems = headerProblems(header, lines.first()[0], rules)
     def body = lines.tail()
     problems += body.findAll { _line, cells -> cells.size() > header.size() }
@@ -355,10 +358,12 @@ def readSamplesheet(path, data = null) {
     }
     problems += rows.collectMany { row -> rowProblems(base, row.line, row, rules) }
     problems += namelessProblems(header, body)
-    problems += datasetProblems(rows)
+    problems += datasetProblems(rows.findAll { row -> row.dataset })
     problems += sharedFileProblems(rows, measuredColumns(rules))
     if (problems) {
-        error("Samplesheet ${path}:\n  " + problems.join('\n  '))
+        def shown = problems.take(30)
+        def more = problems.size() - shown.size()
+        error("Samplesheet ${path}:\n  " + (shown + (more ? ["and ${more} more"] : [])).join('\n  '))
     }
     return rows.collect { row -> sectionOf(base, row, rows.findAll { other -> other.dataset == row.dataset }, rules) }
 }

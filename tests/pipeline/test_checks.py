@@ -131,6 +131,11 @@ SHEETS: list[tuple[str, str | tuple[str, ...]]] = [
     ("", "it has no rows"),
     ("dataset,rna\n\n , \n", "it has no rows"),
     ("datset,rna\none,a.h5ad\n", "line 1: there is no column 'dataset'; is 'datset' meant?"),
+    ("# Notes\n\nbarcode,cluster\nAAC,1\n", "line 3: none of its cells is the name of a column; is it a samplesheet?"),
+    (
+        "dataset,rna\n" + "".join(f"d{row},missing.h5ad\n" for row in range(1, 41)),
+        ("line 31, column rna: there is no file or folder 'missing.h5ad'", "\n  and 10 more"),
+    ),
     ('dataset,rna\none,"a.h5ad\n', "line 2: a quoted cell does not end"),
     ("dataset;protein;rna\none;a.h5ad;a.h5ad\n", "line 1: 'protein' is not a column; did you mean 'adt'?"),
     ("dataset,rna,label\none,a.h5ad,x\n", "line 1: 'label' is not a column; did you mean 'labels'?"),
