@@ -4,7 +4,7 @@
 include { codeDigest                   } from './modules/checks/code'
 include { givenNumber                  } from './modules/checks/domains'
 include { failureLines                 } from './modules/checks/failures'
-include { helpText                     } from './modules/checks/params'
+include { helpText                     } from './modules/checks/help'
 include { planOf ; plannedSections     } from './modules/checks/plan'
 include { closingText ; watchTrainings } from './modules/checks/progress'
 include { attempt                      } from './modules/checks/refusals'

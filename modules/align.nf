@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // What a transform may include besides rotation and shift, as options of bin/align.py, e.g. '--align-reflection --align-scale'
 def alignOptions(options) {

@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Everything of one dataset in one file: counts, latents, all embeddings and all domains. Emits no versions: it holds those of all
 // other processes.

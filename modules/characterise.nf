@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // The options for gene sets and panel, as far as they are given.
 def setOptions(gene_sets, panel) {

@@ -1,4 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
+include { retryOrGiveUp } from './checks/tasks'
 
 // The number of domains of a dataset, from the criteria of all its runs. Emits no versions: SCAN's are the same.
 process CHOOSE {

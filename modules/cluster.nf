@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Spatial domains: clusters of an embedding, the same way for every method. The embedding is published with its domains.
 process CLUSTER {

@@ -1,6 +1,5 @@
-include { retryOrGiveUp } from './checks/failures'
 include { runRecord } from './checks/provenance'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // What differs between the conditions of a dataset, with donors as replicates.
 process COHORT {

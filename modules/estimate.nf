@@ -1,7 +1,8 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
-include { countRuns ; fits ; isWoven ; recipePairs } from './checks/methods'
-include { batchSpots ; memoryLimit ; needsOf } from './checks/resources'
+include { memoryLimit } from './checks/resources'
+include { countRuns ; fits ; isWoven ; recipePairs } from './checks/runs'
+include { batchSpots ; needsOf } from './checks/tasks'
 include { keptFeatures } from './preprocess'
 
 // What ESTIMATE gets of a dataset, from [section meta, files] of its sections, e.g.

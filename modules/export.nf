@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Which formats --export or --passports names, e.g. ['h5ad', 'loupe']; [] for 'none'
 def formatsOf(text) {

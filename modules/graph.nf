@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Neighbours that hold instead of the recipe's, as options of bin/graph.py, e.g. '--n-neighbours 6 --feature-neighbours 10'
 def graphOptions(options) {

@@ -1,5 +1,4 @@
-include { retryOrRefuse } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrRefuse } from './checks/tasks'
 
 // From one row of the samplesheet to one section file: the files of a section, in any accepted format.
 process INGEST {

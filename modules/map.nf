@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory ; trainingCpus } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp ; trainingCpus } from './checks/tasks'
 
 // New sections labelled by a saved model: embedding, domains, and how unlike the model's reference spots and sections are.
 process MAP {

@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Matched spots of consecutive sections, by an embedding and the aligned coordinates, and metrics of the matches.
 process MATCH {

@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // Numbers that hold instead of the recipe's, as options of bin/preprocess.py, e.g. '--variable-features 5000 --components 30'
 def preprocessOptions(options) {

@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // The QC thresholds as options of bin/qc.py, e.g. '--rna-min-counts 1 --min-spots 1'
 def qcOptions(options) {

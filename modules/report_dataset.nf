@@ -1,6 +1,5 @@
-include { retryOrGiveUp } from './checks/failures'
 include { runRecord } from './checks/provenance'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // The interactive report of one dataset, made as soon as the dataset has all its results. Emits no versions: it shows them.
 process REPORT_DATASET {

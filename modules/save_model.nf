@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // A trained run as a folder that labels new sections: preprocessing, network, domains, and how its own spots vary.
 process SAVE_MODEL {

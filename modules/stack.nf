@@ -1,4 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
+include { retryOrGiveUp } from './checks/tasks'
 
 // Aligned coordinates: those of all sections of a dataset in the coordinate system of the first.
 process STACK {

@@ -1,6 +1,5 @@
-include { retryOrGiveUp } from './checks/failures'
 include { progressOption } from './checks/progress'
-include { requestedMemory ; threadsOf ; trainingCpus } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp ; threadsOf ; trainingCpus } from './checks/tasks'
 
 // One method with one seed on one dataset: the embedding of its spots.
 process TRAIN {

@@ -1,5 +1,4 @@
-include { retryOrGiveUp } from './checks/failures'
-include { requestedMemory } from './checks/resources'
+include { requestedMemory ; retryOrGiveUp } from './checks/tasks'
 
 // The consensus of the domains that the runs of a dataset found, with its confidence at every spot. It goes on as one more run.
 process WEAVE {

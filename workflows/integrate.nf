@@ -2,7 +2,7 @@
 // consensus of all of them, and the verdict on them.
 
 include { chosenNumber ; numberRange   } from '../modules/checks/domains'
-include { choosers ; countMembers ; countRuns ; fits ; hasRecipes ; isEnough ; isFirst ; isWoven ; obstacle ; recipePairs ; weaveMembers } from '../modules/checks/methods'
+include { choosers ; countMembers ; countRuns ; fits ; hasRecipes ; isEnough ; isFirst ; isWoven ; obstacle ; recipePairs ; weaveMembers } from '../modules/checks/runs'
 include { resultLine                             } from '../modules/checks/progress'
 include { memoryLimit ; tooLarge                    } from '../modules/checks/resources'
 include { TRAIN                        } from '../modules/train'

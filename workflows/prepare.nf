@@ -1,7 +1,7 @@
 // From rows of the samplesheet to the inputs of the methods: filtered sections, latents and graphs.
 
 include { failureLines ; refusals        } from '../modules/checks/failures'
-include { isFirst                        } from '../modules/checks/methods'
+include { isFirst                        } from '../modules/checks/runs'
 include { keptSpots                      } from '../modules/checks/resources'
 include { INGEST                         } from '../modules/ingest'
 include { QC ; qcOptions                 } from '../modules/qc'

@@ -2,7 +2,7 @@
 
 include { ALIGN ; alignOptions } from '../modules/align'
 include { isAligned            } from '../modules/checks/files'
-include { isFirst              } from '../modules/checks/methods'
+include { isFirst              } from '../modules/checks/runs'
 include { STACK                } from '../modules/stack'
 
 workflow REGISTER {

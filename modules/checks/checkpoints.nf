@@ -1,4 +1,4 @@
-include { executorOf } from './resources'
+include { executorOf } from './executor'
 
 // The folder of checkpoints as text, e.g. '/data/run/checkpoints', or null without --checkpoint_dir. A path would be hashed
 // with its date, so that every new checkpoint in it would make -resume train all methods again.

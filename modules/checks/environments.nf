@@ -2,7 +2,7 @@
 // methods bring, which their presets name, e.g. 'totalvi', and whose pins are in environments/<name>/. For each task,
 // conf/container.config, conf/conda.config and conf/environment.config choose the environment.
 
-include { executorOf } from './resources'
+include { executorOf } from './executor'
 
 // The end of names of images and folders, '' or e.g. '-totalvi'
 def suffix(environment) {

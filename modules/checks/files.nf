@@ -1,7 +1,7 @@
 // How many entries the channels of files get for a dataset if no step fails, so that its report need not wait for other datasets.
 // With too few of them it is made at the end of the run. Whoever adds files to the `files` of a workflow counts them here.
 
-include { countRuns ; isWoven ; recipePairs } from './methods'
+include { countRuns ; isWoven ; recipePairs } from './runs'
 
 // Of PREPARE: what was read and quality control of every section, latents of every recipe, counts, statistics of every graph, and
 // one graph.

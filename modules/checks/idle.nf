@@ -1,9 +1,9 @@
 // Parameters that are given and have no effect in this run: what the user wanted does not happen, so each is warned of.
 
-include { givenNumber                      } from './domains'
-include { readSchema ; schemaProperties    } from './params'
-include { refuseParameters                 } from './refusals'
-include { cohortObstacle                   } from './samplesheet'
+include { cohortObstacle                } from './cohorts'
+include { givenNumber                   } from './domains'
+include { readSchema ; schemaProperties } from './params'
+include { refuseParameters              } from './refusals'
 
 // By parameter why it has no effect in this run, '' where it has, e.g. [weave_members: '--weave is false', gpus: '', ...]
 def reasonsOfIdleness(options, methods, sections) {

@@ -5,7 +5,7 @@ include { checkpointFolder ; makeFolder           } from './checkpoints'
 include { numberRange                             } from './domains'
 include { checkEnvironments                       } from './environments'
 include { checkReference ; warnOfIdle ; warnOfNoCohort } from './idle'
-include { checkFit ; chooseMethods ; weaveMembers } from './methods'
+include { checkFit ; checkMembers ; chooseMethods } from './methods'
 include { givenModel ; savedRuns                  } from './models'
 include { asText ; resolveParams                  } from './params'
 include { attempt ; refuse                        } from './refusals'
@@ -58,7 +58,7 @@ def chosenBy(given, params, sections, refusals) {
         attempt(refusals) { -> checkReference(sections, options) }
         warnOfNoCohort(sections, options)
     }
-    attempt(refusals) { -> weaveMembers(options, ready.methods) }
+    attempt(refusals) { -> checkMembers(options, ready.methods) }
     warnOfIdle(options, ready.methods, sections)
     return ready + [
         options: options + [checkpoint_dir: attempt(refusals) { -> checkpointFolder(given.checkpoint_dir) }],

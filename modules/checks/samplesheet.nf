@@ -1,5 +1,6 @@
 // The samplesheet: CSV (commas or semicolons) or TSV, one row per section, checked against assets/schema_input.json and the modalities before any task runs.
 
+include { cohortObstacle   } from './cohorts'
 include { valueProblem     } from './params'
 include { attempt ; refuse } from './refusals'
 
@@ -244,22 +245,6 @@ def datasetProblems(rows) {
 def carriedOf(row) {
     def own = row.findAll { name, cell -> name.startsWith('meta_') && cell }.collectEntries { name, cell -> [name - 'meta_', cell] }
     return own + row.subMap('donor', 'condition').findAll { _name, cell -> cell }
-}
-
-// Why the conditions of a dataset cannot be compared, '' where they can: of what goes along with each of its sections, two or more
-// conditions, and at least one of them with two donors.
-def cohortObstacle(carried) {
-    def samples = carried.collect { section -> [section.condition, section.donor] }.unique()
-    def conditions = samples.collect { condition, _donor -> condition }.unique()
-    def lacking = ['condition', 'donor'].find { name -> carried.any { section -> !section[name] } }
-    if (lacking) {
-        return "not every section has a ${lacking}".toString()
-    }
-    if (conditions.size() == 1) {
-        return "all sections have the condition '${conditions.first()}'".toString()
-    }
-    def donors = samples.collect { condition, donor -> "${condition}: ${donor}" }.join(', ')
-    return samples.size() > conditions.size() ? '' : "every condition has only one donor (${donors}), and donors are the replicates".toString()
 }
 
 // The sections of a dataset in the order of the stack: by column order, then by name, in which numbers count as such (s2 before s10).
