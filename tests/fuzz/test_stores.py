@@ -153,7 +153,9 @@ def test_damaged_zarr_store(damage: str, tmp_path: Path) -> None:
     adata().write_zarr(whole)
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file())
     assert {"X", "obs", "var", "obsm"} <= {path.parts[0] for path in files}
-    for number, file in enumerate(files):
+    # Of two dozen files each damage is done to a third, so that three neighbouring damages reach all.
+    first = list(STORE_DAMAGES).index(damage) % 3
+    for number, file in enumerate(files if LONG else files[first::3]):
         folder = tmp_path / str(number)
         shutil.copytree(whole, folder / "bad.zarr")
         content = STORE_DAMAGES[damage]((whole / file).read_bytes())

@@ -24,13 +24,12 @@ process {
 @pytest.mark.parametrize(
     ("sections", "arguments"),
     [
-        (1, ["--methods", "smart,spamo", "--seeds", "2"]),
         (1, ["--methods", "smart", "--seeds", "2", "--assess", "false", "--control", "false"]),
         (1, ["--methods", "spamca", "--n_domains", "3..6"]),
         (3, ["--methods", "smart,smart_ms", "--align", "true"]),
-        (1, ["--methods", "smart,smart_paper", "--max_memory", "1.GB"]),
+        (1, ["--methods", "smart,spamo,smart_paper", "--seeds", "2", "--max_memory", "1.GB"]),
     ],
-    ids=["several runs", "no verdict", "number to be chosen", "aligned sections", "too large for a method"],
+    ids=["no verdict", "number to be chosen", "aligned sections", "several runs, and a method that is too large"],
 )
 def test_a_finished_dataset_is_reported_while_another_one_trains(
     pipeline: Pipeline, tmp_path: Path, sections: int, arguments: list[str]

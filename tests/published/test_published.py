@@ -106,7 +106,10 @@ def test_the_checks_accept_it(folder: Path, checked: dict[str, Any], user: Path)
 
 @pytest.mark.parametrize(
     ("name", "dataset", "n_domains"),
-    [("simulated_rna_adt_atac", "simulation", 5), ("mouse_spleen_spots", "spleen", 4)],
+    [
+        ("simulated_rna_adt_atac", "simulation", 5),
+        pytest.param("mouse_spleen_spots", "spleen", 4, marks=pytest.mark.long),
+    ],
 )
 def test_a_run_as_it_is_typed(name: str, dataset: str, n_domains: int, user: Path, tmp_path: Path) -> None:
     (tmp_path / "assets").symlink_to(ROOT / "assets")

@@ -26,6 +26,7 @@ from spatialweave.alignment.prepared_section import pool
 from spatialweave.alignment.transforms import Matrix
 from spatialweave.errors import InputError
 from spatialweave.io.layout import spacing
+from spatialweave.threads import one_thread
 
 ALPHA = 0.1
 """Weight of the distances, as in PASTE."""
@@ -77,7 +78,6 @@ def fused_gromov_wasserstein(
         When the sections have no modality in common.
     """
     import ot
-    from threadpoolctl import threadpool_limits
 
     widths = {name: latents.shape[1] for name, (latents, _) in moving_features.items()}
     shared = [name for name, (latents, _) in fixed_features.items() if widths.get(name) == latents.shape[1]]
@@ -91,8 +91,8 @@ def fused_gromov_wasserstein(
     distances, other = cdist(first, first), cdist(second, second)
     unit = distances.mean()
     weights = [np.full(len(points), 1.0 / len(points)) for points in (first, second)]
-    # One thread: the last digits of sums depend on the number of threads, and the optimisation depends on those digits.
-    with threadpool_limits(limits=1):
+    # The whole optimisation depends on the last digits.
+    with one_thread():
         plan, log = ot.gromov.fused_gromov_wasserstein(
             dissimilarities, distances / unit, other / (other.mean() if settings.scale else unit), *weights,
             alpha=ALPHA, symmetric=True, max_iter=MOST_ITERATIONS, log=True,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from spatialweave.assess.hidden_spots import ALL, HiddenSpots
 from spatialweave.assess.intervals import Interval
@@ -34,6 +33,7 @@ from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
 from spatialweave.io.run_names import RunKey, method_and_seed, run_id, run_of_file
 from spatialweave.io.spot_tables import read_domains_of_runs
+from spatialweave.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,8 +87,7 @@ def assess(
     domains = read_domains_of_runs(domain_files, dataset.obs)
     # The consensus comes last, because it is made from the others.
     runs = {run: domains[run] for run in sorted(domains, key=lambda run: (run[0] == WEAVE, run))}
-    # One thread: with several, the order of additions, and so the last digits, differ between machines.
-    with threadpool_limits(limits=1):
+    with one_thread():
         return _assess(dataset, runs, embedding_files, n_domains, seed)
 
 

@@ -31,6 +31,7 @@ from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import knn, rows_by_group
 from spatialweave.io.dataset import Modality
 from spatialweave.io.notices import InputWarning
+from spatialweave.threads import one_thread
 
 if TYPE_CHECKING:
     from spatialweave.io.dataset import Dataset
@@ -108,13 +109,11 @@ def _found(dataset: Dataset, finding: np.ndarray, codes: np.ndarray) -> np.ndarr
 def _discriminated(values: np.ndarray, codes: np.ndarray, asked: np.ndarray) -> np.ndarray:
     """Classify `asked` by a linear discriminant with a shrunken covariance (Ledoit and Wolf, 2004)."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-    from threadpoolctl import threadpool_limits
 
     classes = np.unique(codes)
     if len(classes) < 2:
         return np.full(len(asked), classes[0] if len(classes) else 0, dtype=np.int64)
-    # One thread: with several, the order of additions, and so the last digits, differ between machines.
-    with threadpool_limits(limits=1):
+    with one_thread():
         fitted = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(values, codes)
         return np.asarray(fitted.predict(asked), dtype=np.int64)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +13,7 @@ from spatialweave.graphs.fuzzy import fuzzy_connectivities
 from spatialweave.graphs.matrices import edges
 from spatialweave.io.notices import warn
 from spatialweave.sampling import random_subset
+from spatialweave.threads import one_thread
 
 if TYPE_CHECKING:
     import anndata
@@ -74,15 +73,6 @@ class Pseudotime:
     root: int
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit to one thread: with several, the order of additions, and so the last digits, differ between machines."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1):
-        yield
-
-
 def embedding_graph(embedding: np.ndarray, seed: int) -> EmbeddingGraph:
     """Build scanpy's graph of nearest spots in an embedding, for at most :data:`GRAPH_SPOTS` random spots."""
     import anndata
@@ -129,7 +119,7 @@ def paga_connectivities(graph: EmbeddingGraph, codes: np.ndarray, n_domains: int
         return result
     names = pd.Index([str(code) for code in present])
     data.obs["domain"] = pd.Categorical.from_codes(np.searchsorted(present, own), names)
-    with _one_thread():
+    with one_thread():
         scanpy.tl.paga(data, groups="domain")
     result[np.ix_(present, present)] = data.uns["paga"]["connectivities"].toarray()
     return result
@@ -187,7 +177,7 @@ def diffusion_coordinates(data: anndata.AnnData, seed: int) -> np.ndarray:
     """
     import scanpy
 
-    with _one_thread():
+    with one_thread():
         scanpy.tl.diffmap(data, n_comps=COMPONENTS, random_state=seed)
     # The graph is connected, so only the first component is stationary: equal at all spots except for degrees.
     values = np.asarray(data.uns["diffmap_evals"], dtype=np.float64)[1:]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.sampling import random_subset
+from spatialweave.threads import one_thread
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
@@ -55,10 +56,8 @@ def kmeans_fit(values: np.ndarray, n_domains: int, seed: int, n_init: int) -> KM
     """Fit scikit-learn's k-means, the best of `n_init` runs, with the same result on every number of cores."""
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
-    from threadpoolctl import threadpool_limits
 
-    # One thread: with several, the order of additions, and so the last digits, differ between runs.
-    with warnings.catch_warnings(), threadpool_limits(limits=1):
+    with warnings.catch_warnings(), one_thread():
         # Fewer distinct rows than domains are not an error here.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return KMeans(n_domains, n_init=n_init, random_state=seed).fit(values)

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 from scipy.special import entr, logsumexp
-from threadpoolctl import threadpool_limits
 
 from spatialweave.domains.initial_partitions import initial_partitions
 from spatialweave.domains.labels import check_embedding, number_by_size, size_order
 from spatialweave.sampling import random_subset
+from spatialweave.threads import one_thread
 
 RANK_TOLERANCE = 1e-5
 """Directions with a standard deviation below this fraction of the largest are float32 rounding errors, and left out."""
@@ -132,8 +132,8 @@ def tied_mixture(embedding: np.ndarray, n_domains: int, seed: int, n_random: int
     white, log_scale = whiten(values)
     if white.shape[1] == 0:
         return TiedMixture(np.ones(len(values), dtype=np.int64), np.ones((len(values), 1)), 0.0, "constant", 0, True, 0)
-    # One thread: the products are too small for more, and their last digits would depend on the number of threads.
-    with threadpool_limits(limits=1):
+    # The products are too small for more threads.
+    with one_thread():
         if len(values) > SAMPLE:
             return _from_sample(values, white, log_scale, n_domains, seed, n_random)
         fits = [
@@ -164,7 +164,7 @@ def held_out_likelihood(
     if both.shape[1] == 0:
         return 0.0
     own, other = both[: len(embedding)], both[len(embedding) :]
-    with threadpool_limits(limits=1):
+    with one_thread():
         weights, means, within = _parameters(own, tied_mixture(own, n_domains, seed, n_random).responsibilities)
         factor = linalg.cholesky(within, lower=True)
         scaled_means = linalg.solve_triangular(factor, means.T, lower=True)

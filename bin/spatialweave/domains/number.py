@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from spatialweave.domains.initial_partitions import kmeans_fit, nearest_centre
 from spatialweave.domains.labels import check_embedding
 from spatialweave.domains.mixture import held_out_likelihood, tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.run_names import run_id
+from spatialweave.threads import one_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +124,7 @@ def scan(embedding: np.ndarray, numbers: Sequence[int], seed: int) -> Scan:
             rows.append((number - 1, "adjacent", float(fowlkes_mallows_score(before, fit.labels))))
         before, partitions[number] = fit.labels, fit.labels[compared]
         if 1 < fit.n_found < len(values):
-            with threadpool_limits(limits=1):
+            with one_thread():
                 shaped = np.random.default_rng(seed).permutation(len(values))[:SHAPED]
                 if 1 < len(np.unique(fit.labels[shaped])) < len(shaped):
                     shape = silhouette_score(values[shaped], fit.labels[shaped])

@@ -13,6 +13,7 @@ import numpy as np
 
 from spatialweave.preprocess.harmony import MAX_CLUSTERS, MIN_SPOTS, RIDGE
 from spatialweave.sampling import random_subset
+from spatialweave.threads import one_thread
 
 SOFTNESS = 0.1
 """Width of the soft assignment, as in Harmony and Symphony."""
@@ -81,7 +82,6 @@ def reference_clusters(latent: np.ndarray, seed: int) -> ReferenceClusters | Non
     Clustering is on the unit sphere, with as many clusters as in Harmony.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     nonzero = latent[latent.any(axis=1)].astype(np.float64)
     n_clusters = min(MAX_CLUSTERS, len(nonzero) // MIN_SPOTS)
@@ -89,8 +89,7 @@ def reference_clusters(latent: np.ndarray, seed: int) -> ReferenceClusters | Non
         return None
     unit = nonzero / np.linalg.norm(nonzero, axis=1, keepdims=True)
     unit = unit[random_subset(len(unit), SAMPLE, seed)]
-    # One thread: with several, the order of additions, and so the last digits, differ between runs.
-    with threadpool_limits(limits=1):
+    with one_thread():
         centres = KMeans(n_clusters, n_init=1, random_state=seed).fit(unit).cluster_centers_
     centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
     clusters = ReferenceClusters(centres, np.empty(0), np.empty(0))
