@@ -95,6 +95,7 @@ def test_what_a_killed_run_leaves_does_not_stand_in_the_way(pipeline: Pipeline) 
     texts = {path: path.read_text() for path in (pipeline.folder / "work" / "texts").glob("*/*")}
     assert {path.name for path in texts} == {
         "planned.json", "params.json", "failures.json", "left_out.json", "methods.json", "notices.json", "versions.yml",
+        "written.json",
     }  # fmt: skip
     for path, text in texts.items():
         path.write_text(text[: len(text) // 2])
