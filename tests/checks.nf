@@ -1,5 +1,5 @@
 // Many samplesheets and sets of parameters through the checks in one process: what each gives, or what stopped it.
-// It needs .venv, modules/, assets/, bin/ and nextflow_schema.json beside it (tests/checks.py).
+// It needs .venv, modules/, assets/, bin/, conf/, environments/, nextflow.config and nextflow_schema.json beside it (tests/checks.py).
 
 include { planOf          } from './modules/checks/plan'
 include { readSamplesheet } from './modules/checks/samplesheet'

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ..checks import ends
+from ..checks import ends, refusal
 from .conftest import TO_DOMAINS, Pipeline
 
 
@@ -255,15 +255,15 @@ def test_unusable_sheet(ended: dict[str, list[dict[str, Any]]], sheets: list[str
         assert message.replace("{folder}", str(Path(sheets[number]).parent)) in said
 
 
-def test_one_node_for_tasks_in_containers_of_podman(pipeline: Pipeline) -> None:
-    text = refused(pipeline, "--simulate", "test", "--nodes", "2", "-profile", "slurm,podman")
+def test_one_node_for_tasks_in_containers_of_podman(tmp_path: Path) -> None:
+    text = refusal(tmp_path, "-profile", "slurm,podman", simulate="test", nodes=2)
     assert "--nodes 2: tasks in containers of podman run on one node each" in text
 
 
-def test_an_image_that_is_not_there_is_named_before_any_task(pipeline: Pipeline) -> None:
-    site = pipeline.folder / "site.config"
+def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
+    site = tmp_path / "site.config"
     site.write_text("process.container = '/nowhere/spatialweave.sif'\n")
-    text = refused(pipeline, "-profile", "apptainer,test", "-c", str(site))
+    text = refusal(tmp_path, "-profile", "apptainer", "-c", str(site), simulate="test")
     assert "There is no image /nowhere/spatialweave.sif for apptainer" in text
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ..checks import refusal
 from .conftest import TO_DOMAINS, Pipeline, link_stand_ins
 
 PRESET = """\
@@ -92,19 +93,16 @@ def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
 @pytest.mark.parametrize(
     ("profile", "command"),
     [
-        ("test,apptainer", "containers/build.sh --sif --environment toy"),
-        ("test,charliecloud", "containers/build.sh --folder --environment toy"),
-        ("test,conda", "There is no environments/toy/environment.yml"),
+        ("apptainer", "containers/build.sh --sif --environment toy"),
+        ("charliecloud", "containers/build.sh --folder --environment toy"),
+        ("conda", "There is no environments/toy/environment.yml"),
     ],
 )
 def test_a_missing_environment_is_named_with_the_command_that_makes_it(
     with_toy: Pipeline, profile: str, command: str
 ) -> None:
-    run = with_toy.run("-profile", profile, "--methods", "smart,toy")
-    assert run.code != 0
-    assert run.tasks("Submitted") == []
-    assert command in run.text
-    assert "Exception" not in run.text
+    text = refusal(with_toy.folder, "-profile", profile, project=with_toy.project, simulate="test", methods="smart,toy")
+    assert command in text
 
 
 def test_a_baseline_is_left_out_unless_nothing_else_is_left(with_toy: Pipeline) -> None:
@@ -113,9 +111,10 @@ def test_a_baseline_is_left_out_unless_nothing_else_is_left(with_toy: Pipeline) 
         if "baseline: true" in preset.read_text():
             preset.unlink()
     (methods / "toy.yml").write_text(PRESET + "baseline: true\n")
-    alone = with_toy.run("-profile", "test", "--methods", "toy")
-    assert alone.code != 0 and alone.tasks("Submitted") == []
-    assert "make environment NAME=toy" in alone.text and "Exception" not in alone.text
+    alone = with_toy.folder / "alone"
+    alone.mkdir()
+    text = refusal(alone, project=with_toy.project, simulate="test", methods="toy")
+    assert "make environment NAME=toy" in text
     run = with_toy.run("-profile", "test", "--methods", "smart,toy", "--seeds", "1", *TO_DOMAINS)
     assert run.code == 0, run.text
     assert not [task for task in run.tasks("Submitted") if "toy" in task]
@@ -125,42 +124,31 @@ def test_a_baseline_is_left_out_unless_nothing_else_is_left(with_toy: Pipeline) 
     assert "make environment NAME=toy" in (run.results / "report.html").read_text(encoding="utf-8")
 
 
-def test_an_image_that_docker_does_not_have_is_named_before_any_task(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    docker = pipeline.folder / "bin" / "docker"
+def test_an_image_that_docker_does_not_have_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "programs" / "docker"
     docker.parent.mkdir()
     docker.write_text('#!/bin/sh\n[ "$1 $2" != "image inspect" ]\n')
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{docker.parent}{os.pathsep}{os.environ['PATH']}")
-    run = pipeline.run("-profile", "test,docker")
-    assert run.code != 0
-    assert run.tasks("Submitted") == []
+    text = refusal(tmp_path, "-profile", "docker", simulate="test")
     assert re.search(
-        r"There is no image localhost/spatialweave:\S+ for docker; make it with 'containers/build.sh'", run.text
+        r"There is no image localhost/spatialweave:\S+ for docker; make it with 'containers/build.sh'", text
     )
 
 
-def test_an_engine_that_is_not_installed_is_named_before_any_task(
-    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    programs = pipeline.folder / "bin"
+def test_an_engine_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    programs = tmp_path / "programs"
     programs.mkdir()
     for folder in os.environ["PATH"].split(os.pathsep):
         for program in Path(folder).glob("*"):
             if program.name not in ("podman", "nextflow") and not (programs / program.name).exists():
                 (programs / program.name).symlink_to(program)
     monkeypatch.setenv("PATH", str(programs))
-    run = pipeline.run("-profile", "test,podman")
-    assert run.code != 0
-    assert run.tasks("Submitted") == []
-    assert "the program 'podman' was not found" in run.text
+    assert "the program 'podman' was not found" in refusal(tmp_path, "-profile", "podman", simulate="test")
 
 
 def test_a_name_that_is_no_name_is_refused(with_toy: Pipeline) -> None:
     preset = with_toy.project / "assets" / "methods" / "toy.yml"
     preset.write_text(PRESET.replace("environment: toy", "environment: ../toy"))
-    run = with_toy.run("-stub-run", "-profile", "test", "--methods", "toy")
-    assert run.code != 0
-    assert run.tasks("Submitted") == []
-    assert "toy.yml, environment: '../toy'" in run.text
+    text = refusal(with_toy.folder, project=with_toy.project, simulate="test", methods="toy")
+    assert "toy.yml, environment: '../toy'" in text
