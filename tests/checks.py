@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PARTS = (".venv", "modules", "assets", "bin", "conf", "environments", "nextflow.config", "nextflow_schema.json")
+"""What the checks need of the project."""
 
 
 def ends(folder: Path, *options: str, project: Path = ROOT, **cases: list[Any]) -> dict[str, list[dict[str, Any]]]:
@@ -17,16 +19,7 @@ def ends(folder: Path, *options: str, project: Path = ROOT, **cases: list[Any]) 
     `sheets` are paths of samplesheets, `params` parameters to be resolved, `plans` parameters of whole runs with the
     sheets that they name. The options are Nextflow's own, e.g. "-profile", "slurm".
     """
-    for name in (
-        ".venv",
-        "modules",
-        "assets",
-        "bin",
-        "conf",
-        "environments",
-        "nextflow.config",
-        "nextflow_schema.json",
-    ):
+    for name in PARTS:
         if not (folder / name).exists():
             (folder / name).symlink_to(project / name)
     shutil.copy(ROOT / "tests" / "checks.nf", folder / "main.nf")
