@@ -23,7 +23,7 @@ from consensus import CONTROL, METHODS, domains_of, truth
 from sklearn.metrics import adjusted_rand_score
 
 from spatialweave import simulate
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.modality_value import SEEDS, modality_values
 from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
 from spatialweave.assess.random_domains import Tissue
@@ -33,7 +33,7 @@ from spatialweave.domains.consensus import consensus
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.result_tables import ALL, WEAVE
 from spatialweave.io.run_names import run_id
 from spatialweave.metrics.tissue import abnormal_spots
 from spatialweave.presets import read_preset

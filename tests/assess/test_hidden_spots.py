@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK
-from spatialweave.assess.hidden_spots import ALL, SHRINKAGE, BlockSums, Explained, HiddenSpots, voted
+from spatialweave.assess.hidden_spots import SHRINKAGE, BlockSums, Explained, HiddenSpots, voted
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import knn
+from spatialweave.io.result_tables import ALL
 
 from .tissue import dataset, grid, noisy, quadrants
 

@@ -7,11 +7,12 @@ import pytest
 from scipy import sparse
 from scipy.stats import kstest
 
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.permuted_tissue import PERMUTATIONS, PermutedTissue, p_value, permuted_tissue, smoothness
 from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.graphs.smoothing import smoothed
 from spatialweave.io.dataset import Dataset
+from spatialweave.io.result_tables import ALL
 
 from .tissue import dataset, grid, noisy, quadrants
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.pieces import PIECES_PER_SIDE, in_pieces, part
 from spatialweave.graphs.spatial import knn
+from spatialweave.io.result_tables import ALL
 
 from .tissue import dataset, grid, noisy, quadrants
 

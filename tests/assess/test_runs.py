@@ -8,12 +8,13 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import studentized_range
 from sklearn.metrics import adjusted_rand_score
 
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.intervals import Interval, behind
 from spatialweave.assess.permuted_tissue import permuted_tissue
 from spatialweave.assess.random_domains import Tissue
 from spatialweave.assess.runs import DRAWS, RunEvidence, evidence
 from spatialweave.io.dataset import Dataset
+from spatialweave.io.result_tables import ALL
 
 from .tissue import dataset, grid, noisy, quadrants
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spatialweave.assess.hidden_spots import ALL
 from spatialweave.assess.intervals import Interval
 from spatialweave.assess.modality_value import ModalityValue, ModalityValues
 from spatialweave.assess.permuted_tissue import Averaged, PermutedTissue
@@ -29,6 +28,7 @@ from spatialweave.assess.verdict import (
     modality_reasons,
     verdict,
 )
+from spatialweave.io.result_tables import ALL
 from spatialweave.prose import listing
 from spatialweave.report.consensus import shown_first
 from spatialweave.report.inputs import MethodRun

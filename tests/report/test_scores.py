@@ -206,7 +206,16 @@ def test_graph_statistics_are_rows_and_graphs_are_columns(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(9.94, "9.9 s"), (42.4, "42 s"), (119.6, "2 min 0 s"), (185, "3 min 5 s"), (7800, "2 h 10 min"), (None, "–")],
+    [
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (42.4, "42 s"),
+        (59.6, "1 min 0 s"),
+        (119.6, "2 min 0 s"),
+        (185, "3 min 5 s"),
+        (7800, "2 h 10 min"),
+        (None, "–"),
+    ],
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     assert text.duration(seconds) == shown

@@ -11,7 +11,7 @@ import torch
 from spatialweave.errors import InputError
 from spatialweave.training import device
 from spatialweave.training import run as runs
-from spatialweave.training.progress import Progress, duration, noting
+from spatialweave.training.progress import Progress, noting
 from spatialweave.training.stopping import SlopeRule, slope
 
 RULE = SlopeRule(window=4, limit=0.1, series=("triplet", "reconstruction"))
@@ -81,11 +81,6 @@ def test_the_last_line_is_noted_while_it_trains(tmp_path):
     assert lines[-1] == "third"
     with noting(lines.append, None) as log:
         assert log == lines.append
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (61, "1 min 1 s"), (7500, "2 h 5 min")])
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_a_requested_gpu_is_never_a_cpu_run(monkeypatch):

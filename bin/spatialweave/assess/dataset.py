@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.intervals import Interval
 from spatialweave.assess.modality_value import ModalityValues, found_again, modality_values
 from spatialweave.assess.permuted_tissue import PermutedTissue, permuted_tissue
@@ -30,7 +30,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
 from spatialweave.io.embeddings import MATCHED_RUNS
-from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
+from spatialweave.io.result_tables import ALL, EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
 from spatialweave.io.run_names import RunKey, method_and_seed, run_id, run_of_file
 from spatialweave.io.spot_tables import read_domains_of_runs
 from spatialweave.threads import one_thread

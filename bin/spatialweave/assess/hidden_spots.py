@@ -28,9 +28,7 @@ from spatialweave.graphs.smoothing import scaled
 from spatialweave.graphs.spatial import knn, rows_by_group
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import InputWarning
-
-ALL = "all"
-"""Used instead of a modality's name for the mean over modalities."""
+from spatialweave.io.result_tables import ALL
 
 N_NEIGHBOURS = 8
 """Number of nearest spots that determine the domain of a hidden spot."""

@@ -22,13 +22,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from spatialweave.assess.hidden_spots import ALL, HiddenSpots
+from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.pieces import part
 from spatialweave.domains.initial_partitions import kmeans_partition
 from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed
 from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.dataset import Dataset, Modality
+from spatialweave.io.result_tables import ALL
 from spatialweave.sampling import random_subset
 
 SPOTS = 10_000

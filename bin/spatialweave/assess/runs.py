@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.assess.hidden_spots import ALL, Explained, HiddenSpots
+from spatialweave.assess.hidden_spots import Explained, HiddenSpots
 from spatialweave.assess.intervals import BlockDraws, Interval, behind
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue, p_value, smoothness
 from spatialweave.assess.random_domains import RandomDomains, Tissue
+from spatialweave.io.result_tables import ALL
 from spatialweave.io.run_names import RunKey, run_id
 
 DRAWS = 99

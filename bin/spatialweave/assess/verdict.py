@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from spatialweave.assess.hidden_spots import ALL
 from spatialweave.assess.modality_value import ModalityValue, ModalityValues
 from spatialweave.assess.permuted_tissue import SIGNIFICANT, PermutedTissue
 from spatialweave.assess.runs import RunEvidence
 from spatialweave.domains.consensus import has_majority
-from spatialweave.io.result_tables import WEAVE
+from spatialweave.io.result_tables import ALL, WEAVE
 from spatialweave.modalities import MODALITY_KINDS
 from spatialweave.prose import listing
 

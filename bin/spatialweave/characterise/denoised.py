@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from spatialweave.characterise.features import FeatureValues
-from spatialweave.characterise.markers import ALL, MarkerTests
+from spatialweave.characterise.markers import MarkerTests
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.sources import LABEL, Characterised, CharacterisedRun
 from spatialweave.characterise.split import SplitSpots
@@ -20,6 +20,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.contract import check_kind, readable
 from spatialweave.io.embeddings import DENOISED_LATENT
 from spatialweave.io.loadings import Loadings, read_loadings
+from spatialweave.io.result_tables import ALL
 from spatialweave.io.run_names import run_id
 from spatialweave.report.inputs import run_files
 from spatialweave.sampling import random_subset

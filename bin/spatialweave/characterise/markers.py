@@ -13,11 +13,8 @@ from spatialweave.characterise.rank_sums import Comparison, RankSums, compared, 
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.split import SplitSpots
 from spatialweave.domains.matching import FOUND_AGAIN
-from spatialweave.io.result_tables import FEW_TEST_SPOTS, NOT_COMPARED, NOT_FOUND_AGAIN, NOT_MEASURED, TESTED
+from spatialweave.io.result_tables import ALL, FEW_TEST_SPOTS, NOT_COMPARED, NOT_FOUND_AGAIN, NOT_MEASURED, TESTED
 from spatialweave.metrics.multiple_tests import adjusted
-
-ALL = "all"
-"""Used instead of a section's name for all sections together."""
 
 KEPT = 200
 """Features per domain, section and modality in the table: those with the highest scores; all were tested."""

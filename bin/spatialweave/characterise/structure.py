@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from spatialweave.characterise.along_lines import ALONG, MANY, own_lines
-from spatialweave.characterise.markers import ALL
 from spatialweave.characterise.rounding import short
 from spatialweave.characterise.shapes import Shapes, shapes
 from spatialweave.characterise.sources import Characterised, CharacterisedRun
 from spatialweave.io.notices import warn
+from spatialweave.io.result_tables import ALL
 
 FRACTION = "fraction"
 

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 
 from spatialweave.io.result_table import COUNT, FLAG, NUMBER, OPTIONAL, TEXT, WHOLE, ResultTable
 
+ALL = "all"
+"""In the columns `modality` and `section`: all of them together."""
+
 _RUN = {"dataset": TEXT, "method": TEXT, "seed": WHOLE}
 
 DOMAINS = ResultTable({"barcode": TEXT, "section": TEXT, "domain": COUNT})

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spatialweave.io.result_tables import UNDERSTOOD
+from spatialweave.io.result_tables import ALL, UNDERSTOOD
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ALL = "all"
-"""Stands for the modality in facts about the whole section."""
 
 
 @dataclass

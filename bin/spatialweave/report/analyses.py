@@ -11,6 +11,7 @@ import numpy as np
 
 from spatialweave.errors import InputError
 from spatialweave.io.result_tables import (
+    ALL,
     BESIDE,
     DENOISED_AUC,
     DENOISED_CURVES,
@@ -32,7 +33,6 @@ from spatialweave.report.upset_plot import UpsetPlot, upset_plot
 if TYPE_CHECKING:
     import pandas as pd
 
-ALL = "all"
 
 GREY = "#8591a0"
 """Colour of domains whose colour is unknown."""

@@ -11,7 +11,7 @@ from spatialweave.characterise.along_lines import ALONG, MANY
 from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.errors import InputError
 from spatialweave.io.result_table import ResultTable
-from spatialweave.io.result_tables import BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, names_in
+from spatialweave.io.result_tables import ALL, BESIDE, GENE_SETS, MARKERS, NAMES, PROFILES, STRUCTURE, names_in
 from spatialweave.passport.rows import neighbours_of, untested
 from spatialweave.passport.tables import domain_labels, read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-ALL = "all"
 
 TOP = 3
 """Number of markers per domain and modality in the table and in the dot plots."""

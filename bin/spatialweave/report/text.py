@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from spatialweave import prose
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.report.metric_list import MODALITY_TITLES
@@ -66,17 +67,14 @@ def score(value: Score | None) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """Format seconds as "42 s", "3 min 5 s" or "2 h 10 min"."""
+    """Format seconds as "4.2 s", "42 s", "3 min 5 s" or "2 h 10 min"; a dash for none."""
     try:
-        whole = float(seconds)
+        value = float(seconds)
     except (TypeError, ValueError):
         return "–"
-    if not math.isfinite(whole):
+    if not math.isfinite(value):
         return "–"
-    if whole < 60:
-        return f"{whole:.1f} s" if whole < 10 else f"{whole:.0f} s"
-    minutes, rest = divmod(round(whole), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+    return f"{value:.1f} s" if value < 9.95 else prose.duration(value)
 
 
 def memory(megabytes: Any) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import InputError
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import EVIDENCE, MODALITY_VALUE
+from spatialweave.io.result_tables import ALL, EVIDENCE, MODALITY_VALUE
 from spatialweave.io.run_names import RunKey, run_id
 from spatialweave.report.interval_plot import Estimate, IntervalPlot, interval_plot
 from spatialweave.report.tables import ReportTable
@@ -19,7 +19,6 @@ from spatialweave.report.text import modality, run_title
 if TYPE_CHECKING:
     import pandas as pd
 
-ALL = "all"
 NAMED = re.compile(r"([a-z0-9_]+) \((seeds? \d+(?:, \d+)*)\)")
 """Runs in the sentences of ASSESS, e.g. "smart (seeds 1, 2)"."""
 

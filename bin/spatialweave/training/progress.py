@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spatialweave.prose import duration
+
 
 @dataclass
 class Progress:
@@ -66,13 +68,3 @@ def describe(terms: Mapping[str, float]) -> str:
     """Format losses as `loss 3.41 (reconstruction_rna 1.2, triplet_rna 0.3)`."""
     parts = ", ".join(f"{name} {value:.4g}" for name, value in terms.items() if name != "total")
     return f"loss {terms['total']:.5g} ({parts})"
-
-
-def duration(seconds: float) -> str:
-    """Format seconds as `8 s`, `3 min 20 s` or `2 h 5 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
