@@ -138,7 +138,7 @@ def consensus(partitions: Sequence[np.ndarray], n_domains: int, seed: int) -> Co
     codes = [np.unique(partition, return_inverse=True)[1] for partition in partitions]
     members = memberships(codes)
     embedding = spectral_embedding(members, n_domains)
-    labels = number_by_size(kmeans_partition(embedding, min(n_domains, len(embedding)), seed, KMEANS_RUNS))
+    labels = number_by_size(kmeans_partition(embedding, n_domains, seed, KMEANS_RUNS))
     voted = _better_vote(codes, labels)
     labels, by_vote = (labels, False) if voted is None else (voted, True)
     return Consensus(labels, _matched(codes, labels), _support(members, labels), embedding, by_vote)

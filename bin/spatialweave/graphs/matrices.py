@@ -95,16 +95,14 @@ def row_normalise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(scale) @ matrix).astype(matrix.dtype)
 
 
-def gcn_normalise(matrix: sparse.csr_matrix, self_loops: bool = True) -> sparse.csr_matrix:
+def gcn_normalise(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
     """Return D^-1/2 (A + I) D^-1/2 with D the row sums of A + I (Kipf and Welling, ICLR 2017).
 
-    Without `self_loops` the identity is left out. A diagonal already in `matrix` is replaced.
+    A diagonal already in `matrix` is replaced.
     """
-    adjacency = sparse.csr_matrix(matrix, dtype=np.float64, copy=True)
-    if self_loops:
-        adjacency = adjacency - sparse.diags(adjacency.diagonal()) + sparse.identity(adjacency.shape[0])
-    totals = np.asarray(adjacency.sum(axis=1)).ravel()
-    root = np.divide(1.0, np.sqrt(totals), out=np.zeros_like(totals), where=totals > 0)
+    adjacency = sparse.csr_matrix(matrix, dtype=np.float64)
+    adjacency = adjacency - sparse.diags(adjacency.diagonal()) + sparse.identity(adjacency.shape[0])
+    root = 1.0 / np.sqrt(np.asarray(adjacency.sum(axis=1)).ravel())
     scaled = sparse.csr_matrix(sparse.diags(root) @ adjacency @ sparse.diags(root))
     scaled.eliminate_zeros()
     return scaled.astype(np.float32)

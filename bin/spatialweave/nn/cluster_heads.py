@@ -43,14 +43,14 @@ class ClusterHead(nn.Sequential):
         reset_linear(self, generator)
 
 
-def instance_loss(first: Tensor, second: Tensor, present: Tensor, exponent: float = 2.0) -> Tensor:
-    """Return the mean of -log(((cos + 1) / 2)^exponent) between rows over the spots in `present` (bool).
+def instance_loss(first: Tensor, second: Tensor, present: Tensor) -> Tensor:
+    """Return the mean of -log(((cos + 1) / 2)^2) between rows over the spots in `present` (bool).
 
     It is 0 if all pairs point the same way, or without spots. Opposite rows count as (cos + 1) / 2 = 1e-6.
     """
     directions = [functional.normalize(x, dim=1, eps=LEAST_LENGTH) for x in (first, second)]
     agreement = ((directions[0] * directions[1]).sum(dim=1) + 1) / 2
-    losses = -exponent * torch.log(agreement.clamp_min(1e-6))
+    losses = -2.0 * torch.log(agreement.clamp_min(1e-6))
     return (losses * present).sum() / present.sum().clamp_min(1)
 
 

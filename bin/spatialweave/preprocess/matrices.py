@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils.sparsefuncs import incr_mean_variance_axis
 
 from spatialweave.io.count_matrix import BLOCK_ENTRIES, Counts, spot_blocks
 
@@ -40,6 +39,8 @@ def standard_deviations(matrix: Counts) -> np.ndarray:
 
     Scaled :class:`~spatialweave.preprocess.values.Values` already hold theirs, which saves a pass.
     """
+    from sklearn.utils.sparsefuncs import incr_mean_variance_axis
+
     known: np.ndarray | None = getattr(matrix, "deviations", None)
     if known is not None:
         return known
