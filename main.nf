@@ -97,9 +97,11 @@ workflow {
     cohorts = sheet.filter { meta, _files -> options.cohort && meta.cohort }.map { meta, _files -> [meta.dataset] }.unique()
     reported = REPORT(model ? prepared.datasets : integrated.datasets, n_domains, files, integrated.planned, integrated.left_out, integrated.records, integrated.metrics, integrated.verdicts, integrated.models, integrated.quality, methods, plan.notices, cohorts, plan.sets, plan.given, code)
 
-    // The report of this run, not one that an earlier run left in the same folder
+    // The report and verdicts of this run, not those that an earlier run left in the same folder
     def written = []
+    def verdicts = [:]
     reported.html.subscribe { html -> written << html }
+    integrated.verdicts.subscribe { meta, judged -> verdicts[meta.dataset] = [judged].flatten().find { path -> path.name == 'verdict.json' } }
 
     workflow.onComplete = {
         def failed = failureLines()
@@ -114,7 +116,7 @@ workflow {
             log.warn("${lines.size()} notice(s), also in ${table.toUriString()}:\n  ${lines.join('\n  ')}")
         }
         if (written && !workflow.preview) {
-            log.info("\n${closingText(options.outdir)}\nThe report: ${file("${options.outdir}/report.html").toUriString()}\n")
+            log.info("\n${closingText(options.outdir, verdicts)}\nThe report: ${file("${options.outdir}/report.html").toUriString()}\n")
         }
     }
 }

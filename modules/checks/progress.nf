@@ -54,15 +54,16 @@ def resultLine(meta, metrics) {
     return "${meta.dataset}: ${meta.method}, seed ${meta.seed}: ${rows.first().n_domains} domains${score}"
 }
 
-// What a run found, warnings, and where to look, once it has ended; an empty text where there is nothing to say.
-def closingText(outdir) {
+// What a run found and where to look, once it has ended; an empty text where there is nothing to say. Of the results folder only
+// the index is read, since earlier runs may have left the rest. `verdicts`: the files of ASSESS, e.g. [embryo: verdict.json]
+def closingText(outdir, verdicts) {
     def index = file("${outdir}/index.csv")
-    def datasets = index.exists() && index.size() ? index.splitCsv(header: true)*.dataset.unique() : []
-    def lines = datasets.collectMany { dataset ->
-        def verdict = file("${outdir}/${dataset}/verdict.json")
-        def found = verdict.exists() && verdict.size() ? new groovy.json.JsonSlurper().parseText(verdict.text).headline : ''
-        def report = file("${outdir}/${dataset}/report.html")
-        [found ? "  ${dataset}: ${found}" : "  ${dataset}", report.exists() ? "      maps, markers, evidence: ${report.toUriString()}" : '      no report']
+    def runs = index.exists() && index.size() ? index.splitCsv(header: true) : []
+    def lines = runs.groupBy { run -> run.dataset }.collectMany { dataset, group ->
+        def verdict = verdicts[dataset]
+        def found = verdict?.size() ? ": ${new groovy.json.JsonSlurper().parseText(verdict.text).headline}" : ''
+        def report = group.find { run -> run.report }?.report
+        ["  ${dataset}${found}", report ? "      maps, markers, evidence: ${file("${outdir}/${report}").toUriString()}" : '      no report']
     }
     return lines ? "Found:\n${lines.join('\n')}".toString() : ''
 }
