@@ -27,7 +27,7 @@ LAYERS = (
     ("graphs", "preprocess", "qc", "simulate", "export"),
     ("io", "cli"),
     ("method", "presets"),
-    ("errors", "settings", "modalities", "platforms", "prose", "sampling"),
+    ("errors", "settings", "modalities", "platforms", "prose", "sampling", "threads"),
 )
 """Parts of the package, highest first. Methods are loaded by name: no module but their own imports one."""
 

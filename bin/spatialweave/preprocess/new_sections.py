@@ -91,7 +91,7 @@ def reference_clusters(latent: np.ndarray, seed: int) -> ReferenceClusters | Non
     unit = unit[random_subset(len(unit), SAMPLE, seed)]
     with one_thread():
         centres = KMeans(n_clusters, n_init=1, random_state=seed).fit(unit).cluster_centers_
-    centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
-    clusters = ReferenceClusters(centres, np.empty(0), np.empty(0))
-    assigned = clusters.assigned(nonzero)
-    return ReferenceClusters(centres, assigned.sum(axis=0), assigned.T @ nonzero)
+        centres = centres / np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+        clusters = ReferenceClusters(centres, np.empty(0), np.empty(0))
+        assigned = clusters.assigned(nonzero)
+        return ReferenceClusters(centres, assigned.sum(axis=0), assigned.T @ nonzero)
