@@ -101,7 +101,7 @@ workflow {
     def written = []
     def verdicts = [:]
     reported.html.subscribe { html -> written << html }
-    integrated.verdicts.subscribe { meta, judged -> verdicts[meta.dataset] = [judged].flatten().find { path -> path.name == 'verdict.json' } }
+    integrated.verdicts.subscribe { meta, judged -> verdicts[meta.dataset] = judged.find { path -> path.name == 'verdict.json' } }
 
     workflow.onComplete = {
         def failed = failureLines()

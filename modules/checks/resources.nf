@@ -1,7 +1,7 @@
 // What fits: nodes, the memory that there is, and the methods that need more.
 
-include { executorOf ; isLocal } from './executor'
-include { refuseParameters     } from './refusals'
+include { executorOf ; isLocal     } from './executor'
+include { refuseParameters         } from './refusals'
 include { expectedMemory ; needsOf } from './tasks'
 
 // Stops a run whose trainings are to share nodes where that is not possible.

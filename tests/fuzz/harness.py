@@ -23,7 +23,7 @@ def text(path: Path, content: str | bytes) -> Path:
     return path
 
 
-def ends_well(
+def assert_ends_well(
     stage: str,
     arguments: Sequence[str],
     out: Path,

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from scipy import sparse
 
-from .harness import ends_well, holds, text
+from .harness import assert_ends_well, holds, text
 from .hdf5_damage import DAMAGES, apply
 from .text_damage import LONG
 
@@ -70,7 +70,7 @@ IMAGE_DAMAGES: dict[str, Callable[[bytes], bytes]] = {
 
 def ingest(arguments: list[str], out: Path, names: str | tuple[str, ...]) -> int:
     given = ["--dataset", "d", "--section", "s", *arguments, "--out", str(out)]
-    return ends_well("ingest", given, out.parent, names, lambda: holds(out))
+    return assert_ends_well("ingest", given, out.parent, names, lambda: holds(out))
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF"])

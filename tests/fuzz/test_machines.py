@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from ..io.readers import machines
-from .harness import ends_well, holds
+from .harness import assert_ends_well, holds
 from .test_stores import STORE_DAMAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -87,7 +87,7 @@ def test_whole_folders_are_read(tmp_path: Path) -> None:
     for machine, write in MACHINES.items():
         out = tmp_path / "out" / machine / "section.h5mu"
         arguments = ["--dataset", "d", "--section", "s", *write(tmp_path / machine), "--out", str(out)]
-        assert ends_well("ingest", arguments, out.parent, "", partial(holds, out)) == 0
+        assert assert_ends_well("ingest", arguments, out.parent, "", partial(holds, out)) == 0
 
 
 @pytest.mark.parametrize("damage", STORE_DAMAGES)
@@ -97,6 +97,6 @@ def test_damaged_file_of_a_machine(machine: str, damage: str, tmp_path: Path) ->
         out = tmp_path / "out" / target.parent.name / "section.h5mu"
         arguments = ["--dataset", "d", "--section", "s", *arguments, "--out", str(out)]
         try:
-            ends_well("ingest", arguments, out.parent, str(target.parent), partial(holds, out))
+            assert_ends_well("ingest", arguments, out.parent, str(target.parent), partial(holds, out))
         except AssertionError as error:
             raise AssertionError(f"{target.name}, {damage}: {error}") from error

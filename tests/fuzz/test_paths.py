@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import ends_well, holds, text
+from .harness import assert_ends_well, holds, text
 from .test_stores import adata
 from .tissue import LABELS, beside, coordinates, counts, matrix_folder
 
@@ -65,7 +65,7 @@ class Trap:
 def ingest(folder: Path, *arguments: object, names: str | tuple[str, ...]) -> int:
     out = folder / "out" / "section.h5mu"
     given = ["--dataset", "d", "--section", "s", "--out", str(out), *map(str, arguments)]
-    code = ends_well("ingest", given, out.parent, names, lambda: holds(out))
+    code = assert_ends_well("ingest", given, out.parent, names, lambda: holds(out))
     assert not list(folder.rglob("hacked"))
     return code
 

@@ -16,7 +16,7 @@ from spatialweave.report.characterised import read_characterised
 from spatialweave.report.verdict import read_verdict
 
 from .conftest import run_stage
-from .harness import ends_well
+from .harness import assert_ends_well
 from .hdf5_damage import DAMAGES, apply
 from .text_damage import DAMAGES as TEXT_DAMAGES
 from .text_damage import LONG
@@ -167,7 +167,7 @@ SCALAR_DAMAGES = ("absent", "group", "dangling link", "link to itself", "no attr
 def test_damaged_store(name: str, target: str, damage: str, copied: Path, tmp_path: Path) -> None:
     damaged_store(copied, name, target, damage)
     out = tmp_path / "out"
-    ends_well(STORES[name][0], arguments(STORES[name][0], copied, out), out, (name, "--section"))
+    assert_ends_well(STORES[name][0], arguments(STORES[name][0], copied, out), out, (name, "--section"))
 
 
 COUNTS = "r.counts.h5mu"
@@ -187,7 +187,7 @@ CHARACTERISED = [
 def test_damaged_files_of_characterise(name: str, target: str, damage: str, copied: Path, tmp_path: Path) -> None:
     damaged_store(copied, name, target, damage)
     out = tmp_path / "out"
-    ends_well("characterise", arguments("characterise", copied, out), out, (name, "latents"))
+    assert_ends_well("characterise", arguments("characterise", copied, out), out, (name, "latents"))
 
 
 COUNTS_CASES = [
@@ -274,4 +274,4 @@ def test_damaged_text(name: str, damage: str, copied: Path, tmp_path: Path) -> N
     content = (copied / name).read_bytes()
     (copied / name).write_bytes(TEXT_DAMAGES[damage](content))
     out = tmp_path / "out"
-    ends_well(TEXTS[name], arguments(TEXTS[name], copied, out), out, (name, "method 'pca_smooth'"))
+    assert_ends_well(TEXTS[name], arguments(TEXTS[name], copied, out), out, (name, "method 'pca_smooth'"))

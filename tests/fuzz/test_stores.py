@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
-from .harness import ends_well, holds, text
+from .harness import assert_ends_well, holds, text
 from .hdf5_damage import DAMAGES, apply
 from .text_damage import LONG
 
@@ -126,7 +126,7 @@ def test_damaged_dataset(name: str, target: str, damage: str, tmp_path: Path) ->
         xy = "".join(f"{spot},{x},{y}\n" for spot, (x, y) in zip(SPOTS, COORDINATES, strict=True))
         arguments[-2:] = ["--spatial", str(text(tmp_path / "xy.csv", "barcode,x,y\n" + xy))]
     # What is taken must be good enough for the stages that follow.
-    ends_well("ingest", [*arguments, "--out", str(out)], out.parent, (name, "xy.csv"), lambda: holds(out))
+    assert_ends_well("ingest", [*arguments, "--out", str(out)], out.parent, (name, "xy.csv"), lambda: holds(out))
 
 
 def shuffled(content: bytes) -> bytes:
@@ -165,6 +165,6 @@ def test_damaged_zarr_store(damage: str, tmp_path: Path) -> None:
         out = folder / "out" / "section.h5mu"
         arguments = ["--dataset", "d", "--section", "s", "--rna", str(folder / "bad.zarr"), "--labels", "region"]
         try:
-            ends_well("ingest", [*arguments, "--out", str(out)], out.parent, "bad.zarr", partial(holds, out))
+            assert_ends_well("ingest", [*arguments, "--out", str(out)], out.parent, "bad.zarr", partial(holds, out))
         except AssertionError as error:
             raise AssertionError(f"{file}, {damage}: {error}") from error

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .harness import ends_well, holds
+from .harness import assert_ends_well, holds
 from .text_damage import DAMAGES, LONG
 from .tissue import TEXTS, counts
 
@@ -21,7 +21,7 @@ def ingest(folder: Path, name: str, content: bytes) -> None:
     out = folder / "out" / "section.h5mu"
     fixed = ["--dataset", "d", "--section", "s", "--out", str(out)]
     # Of two files that do not fit together, either may be named, or the folder of a matrix.
-    ends_well(
+    assert_ends_well(
         "ingest",
         [*fixed, *arguments],
         out.parent,
