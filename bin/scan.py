@@ -25,11 +25,10 @@ def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Pa
     import numpy as np
 
     from spatialweave.domains.number import scan
-    from spatialweave.io.contract import read_h5ad
-    from spatialweave.io.embeddings import training_record
+    from spatialweave.io.embeddings import read_embedding, training_record
     from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 
-    data = read_h5ad(embedding, "embedding")
+    data = read_embedding(embedding, tables=())
     record = training_record(data)
     run = (str(data.uns["spatialweave"]["dataset"]), record["method"], record["seed"])
     found = scan(np.asarray(data.X), range(min_domains, max_domains + 1), seed)

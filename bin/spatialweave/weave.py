@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.domains.consensus import Consensus, consensus
-from spatialweave.io.dataset import Dataset, read_dataset
+from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, WOVEN
@@ -66,7 +66,7 @@ def weave(domain_files: Sequence[Path], latents_file: Path, n_domains: int, seed
         When a file cannot be used, has other spots or is given twice, or there are fewer than three files.
     """
     started = time.monotonic()
-    dataset = read_dataset(latents_file)
+    dataset = read_spots(latents_file)
     domains = read_domains_of_runs(domain_files, dataset.obs)
     runs = [run_id(*run) for run in domains]
     result = consensus(list(domains.values()), n_domains, seed)

@@ -14,8 +14,9 @@ from spatialweave.assemble.classes import add_classes, add_names, add_pseudotime
 from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
 from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stamp
-from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS
-from spatialweave.io.integrated import PARAMETERS, RUNS, SPATIAL_GRAPH, VERSIONS, IntegratedRun, runs_text
+from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS, read_embedding
+from spatialweave.io.graph_file import SPATIAL_KEYS
+from spatialweave.io.integrated import PARAMETERS, RUNS, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_stored_counts
 from spatialweave.io.result_tables import NAMES
 from spatialweave.io.spot_tables import read_aligned_coordinates, read_domains, read_pseudotime
@@ -142,9 +143,9 @@ def _share(integrated: mudata.MuData, keys: list[str]) -> None:
 
 def _add_graph(integrated: mudata.MuData, path: Path) -> None:
     """Add the spatial graph in the order of the spots."""
-    graph = read_h5ad(path, "graph")
+    graph = read_h5ad(path, "graph", SPATIAL_KEYS)
     rows = _rows(path, graph.obs_names, integrated.obs_names)
-    for key in SPATIAL_GRAPH:
+    for key in SPATIAL_KEYS:
         if key in graph.obsp:
             integrated.obsp[key] = graph.obsp[key].tocsr()[rows][:, rows]
 
@@ -155,7 +156,7 @@ def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
     for path, method, seed, kind in run_files(files):
         if kind == "h5ad":
             run = runs.setdefault((method, seed), MethodRun(method, seed))
-            embedding = read_h5ad(path, "embedding")
+            embedding = read_embedding(path)
             run.matched_runs = _add_embedding(integrated, embedding, IntegratedRun(method, seed), path)
         elif kind == "domains.csv":
             run = runs.setdefault((method, seed), MethodRun(method, seed))

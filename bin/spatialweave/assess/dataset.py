@@ -26,10 +26,8 @@ from spatialweave.assess.verdict import (
     verdict,
 )
 from spatialweave.domains.number import half_agreement
-from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.embeddings import MATCHED_RUNS
+from spatialweave.io.embeddings import MATCHED_RUNS, read_embedding
 from spatialweave.io.result_tables import ALL, EVIDENCE, MODALITY_VALUE, WEAVE, of_domain
 from spatialweave.io.run_names import RunKey, method_and_seed, run_id, run_of_file
 from spatialweave.io.spot_tables import read_domains_of_runs
@@ -126,9 +124,7 @@ def _of_embeddings(
         run = method_and_seed(run_of_file(path, ".h5ad"))
         if run not in runs:
             continue
-        data = read_h5ad(path, "embedding")
-        if not data.obs_names.equals(dataset.obs.index):
-            raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+        data = read_embedding(path, dataset.obs.index, tables=[MATCHED_RUNS])
         if run[0] == WEAVE:
             joined = list(map(str, data.obsm[MATCHED_RUNS].columns)) if MATCHED_RUNS in data.obsm else []
         else:

@@ -13,9 +13,10 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.graphs.lattice import square_lattice
 from spatialweave.graphs.matrices import symmetrise
-from spatialweave.io.contract import CARRIED, read_h5ad
+from spatialweave.io.contract import CARRIED
 from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.embeddings import MATCHED_RUNS
+from spatialweave.io.embeddings import MATCHED_RUNS, read_embedding
+from spatialweave.io.graph_file import read_spatial_graph
 from spatialweave.io.joined_counts import SectionSize, read_stored_counts
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE
@@ -130,7 +131,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
     sources = Characterised(
         dataset,
         sections,
-        _graph(_one(files, "graph.h5ad"), dataset),
+        symmetrise(read_spatial_graph(_one(files, "graph.h5ad"), dataset.obs.index)),
         _columns(counts, dataset),
         [_run(files, dataset, run, found, codes) for run in chosen],
     )
@@ -170,10 +171,7 @@ def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData
     path = files / f"{run.id}.h5ad"
     if not path.exists():
         return None
-    data = read_h5ad(path, "embedding")
-    if not data.obs_names.equals(dataset.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
-    return data
+    return read_embedding(path, dataset.obs.index, tables=[MATCHED_RUNS, CONFIDENCE, WEIGHTS])
 
 
 def _run(
@@ -208,13 +206,6 @@ def _closest(files: Path, dataset: Dataset, woven: MethodRun, found: list[Method
         if embedding is not None:
             return run.id, np.asarray(embedding.X, dtype=np.float32)
     return None
-
-
-def _graph(path: Path, dataset: Dataset) -> sparse.csr_matrix:
-    graph = read_h5ad(path, "graph")
-    if not graph.obs_names.equals(dataset.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="build the graph from that file")
-    return symmetrise(graph.obsp["spatial_connectivities"].tocsr())
 
 
 def _columns(counts: mudata.MuData, dataset: Dataset) -> dict[str, np.ndarray]:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from spatialweave.domains.cluster import cluster
 from spatialweave.domains.labels import check_embedding, number_by_size, refine
-from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad
+from spatialweave.io.embeddings import read_embedding
+from spatialweave.io.graph_file import read_spatial_graph
 
 
 def assign_domains(
@@ -39,14 +39,8 @@ def assign_domains(
     InputError
         When a file cannot be used, the files have different spots, or the embedding cannot be clustered.
     """
-    embedding = read_h5ad(embedding_file, "embedding")
-    graph = read_h5ad(graph_file, "graph")
-    if not graph.obs_names.equals(embedding.obs_names):
-        raise InputError(
-            str(graph_file), f"its spots are not those of {embedding_file}", fix="pass the graph that it was trained on"
-        )
-    if "spatial_connectivities" not in graph.obsp:
-        raise InputError(str(graph_file), "obsp has no 'spatial_connectivities'", fix="build the graph again")
+    embedding = read_embedding(embedding_file, tables=())
+    graph = read_spatial_graph(graph_file, embedding.obs_names, of=str(embedding_file))
 
     values = check_embedding(np.asarray(embedding.X), n_domains, str(embedding_file))
     record: dict[str, Any] = {
@@ -56,7 +50,7 @@ def assign_domains(
         "n_domains_asked": n_domains,
     }
     clustered = cluster(values, n_domains, clustering, seed)
-    refined = refine(clustered.labels, graph.obsp["spatial_connectivities"].tocsr(), rounds)
+    refined = refine(clustered.labels, graph, rounds)
     labels = number_by_size(refined)
     record |= clustered.record | {
         "n_domains_clustered": clustered.n_domains,

@@ -15,7 +15,8 @@ from spatialweave.export.images import library
 from spatialweave.export.sections import Measured, Section, sections
 from spatialweave.io.contract import write
 from spatialweave.io.count_matrix import in_memory, rows_per_block
-from spatialweave.io.integrated import PARAMETERS, SPATIAL_GRAPH, VERSIONS, Integrated, colour_key
+from spatialweave.io.graph_file import SPATIAL_KEYS
+from spatialweave.io.integrated import PARAMETERS, VERSIONS, Integrated, colour_key
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 
 if TYPE_CHECKING:
@@ -68,14 +69,14 @@ def annotated_section(section: Section) -> tuple[anndata.AnnData, SideBySide]:
         result.obsm["spatial_aligned"] = np.asarray(data.obsm["spatial_aligned"])[section.rows]
     for key, embedding in section.embeddings():
         result.obsm[key] = embedding
-    for key in SPATIAL_GRAPH:
+    for key in SPATIAL_KEYS:
         if key in data.obsp:
             result.obsp[key] = data.obsp[key].tocsr()[section.rows][:, section.rows]
     result.uns.update({colour_key(column): colours for column, colours in section.colours.items()})
     result.uns.update({key: data.uns[key] for key in (PARAMETERS, VERSIONS) if key in data.uns})
-    if len(result.obsp) == len(SPATIAL_GRAPH):
+    if len(result.obsp) == len(SPATIAL_KEYS):
         # What squidpy's spatial_neighbors leaves there, for scanpy's `neighbors_key`.
-        keys = dict(zip(("connectivities_key", "distances_key"), SPATIAL_GRAPH, strict=True))
+        keys = dict(zip(("connectivities_key", "distances_key"), SPATIAL_KEYS, strict=True))
         result.uns["spatial_neighbors"] = {**keys, "params": {}}
     return result, counts
 

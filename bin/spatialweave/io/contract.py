@@ -12,7 +12,7 @@ integrated (.h5mu) a whole dataset with all of these: counts, latents, embedding
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,13 +104,25 @@ def read_h5mu(path: Path, kind: str) -> mudata.MuData:
     return data
 
 
-def read_h5ad(path: Path, kind: str) -> anndata.AnnData:
-    """Read a graph or embedding file and check that it is one of `kind` ("graph" or "embedding")."""
-    import anndata
+def read_h5ad(path: Path, kind: str, keys: Collection[str] | None = None) -> anndata.AnnData:
+    """Read a graph or embedding file and check that it is one of `kind` ("graph" or "embedding").
 
-    with readable(path, ".h5ad"):
-        data = anndata.read_h5ad(path)
-        check_kind(path, data.uns, kind)
+    Only those `keys` of its obsp or obsm are read; by default all.
+    """
+    import anndata
+    import h5py
+    from anndata.io import read_elem
+
+    with readable(path, ".h5ad"), h5py.File(path, "r") as file:
+        parts = {key: read_elem(file[key]) for key in ("obs", "var", "uns") if key in file}
+        check_kind(path, parts.get("uns", {}), kind)
+        if "X" in file:
+            parts["X"] = read_elem(file["X"])
+        for part in ("obsm", "obsp"):
+            parts[part] = {
+                key: read_elem(value) for key, value in file.get(part, {}).items() if keys is None or key in keys
+            }
+        data = anndata.AnnData(**parts)
         (check_graph if kind == "graph" else check_embedding)(path, data)
     return data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import TRUE_SPATIAL, check_kind, read_h5ad, readable
+from spatialweave.io.contract import TRUE_SPATIAL, check_kind, readable
+from spatialweave.io.graph_file import SPATIAL_DISTANCES, SPATIAL_GRAPH, read_graph
 from spatialweave.io.stage_checks import AGAIN, check_coordinates, check_spots, check_table
 from spatialweave.modalities import MODALITIES
 
@@ -120,11 +121,11 @@ class Dataset:
 
     def spatial_graph(self) -> sparse.csr_matrix:
         """Return the undirected spatial graph."""
-        return self._graph("spatial_connectivities", "spatial")
+        return self._graph(SPATIAL_GRAPH, "spatial")
 
     def spatial_distances(self) -> sparse.csr_matrix:
         """Return the directed spatial graph, with its distances."""
-        return self._graph("spatial_distances", "spatial")
+        return self._graph(SPATIAL_DISTANCES, "spatial")
 
     def feature_graph(self, modality: str) -> sparse.csr_matrix:
         """Return the undirected feature graph of a modality."""
@@ -140,8 +141,12 @@ class Dataset:
         return self.graphs[key]
 
 
-def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None = None) -> Dataset:
+def read_dataset(
+    latents: Path, graph: Path | None = None, aligned: Path | None = None, graphs: Collection[str] | None = None
+) -> Dataset:
     """Read the input of a method from a latents file and, where given, a graph file and a table of aligned coordinates.
+
+    Of the graphs only those named by `graphs` are read; by default all.
 
     Raises
     ------
@@ -155,11 +160,7 @@ def read_dataset(latents: Path, graph: Path | None = None, aligned: Path | None 
             _modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]
         ]
     if graph is not None:
-        graph_data = read_h5ad(graph, "graph")
-        if not graph_data.obs_names.equals(names):
-            raise InputError(
-                str(graph), f"its spots are not those of {latents}", fix="rebuild the graph from that file"
-            )
+        graph_data = read_graph(graph, names, graphs, of=str(latents))
         dataset.graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
         dataset.graph_recipe = json.loads(str(graph_data.uns.get("recipe", "{}")))
     return dataset

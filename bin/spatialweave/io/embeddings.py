@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.io.contract import stamp, write
+from spatialweave.errors import InputError
+from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.files import atomic_path, write_text
 
 if TYPE_CHECKING:
@@ -33,6 +34,29 @@ DOMAIN = "domain"
 
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 """Prefixes of the obsm keys of reconstructed features and latents; the modality follows."""
+
+
+def read_embedding(
+    path: Path, spots: pd.Index | None = None, tables: Collection[str] | None = None, of: str = "the latents"
+) -> anndata.AnnData:
+    """Read an embedding file.
+
+    Parameters
+    ----------
+    spots
+        Names of the spots that it must have, in this order: those of the file that messages call `of`.
+    tables
+        Keys of the obsm that are read; by default all.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be used, or its spots are others.
+    """
+    data = read_h5ad(path, "embedding", tables)
+    if spots is not None and not data.obs_names.equals(spots):
+        raise InputError(str(path), f"its spots are not those of {of}", fix="train again on these latents")
+    return data
 
 
 def write_embedding(

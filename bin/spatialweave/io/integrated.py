@@ -32,9 +32,6 @@ PARAMETERS, VERSIONS = "parameters", "versions"
 LABEL = "label"
 """The obs column of the known domains."""
 
-SPATIAL_GRAPH = ("spatial_connectivities", "spatial_distances")
-"""The obsp keys of the spatial graph, as in squidpy."""
-
 
 COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 

@@ -16,9 +16,8 @@ from spatialweave.alignment.match_settings import MatchingRules, rules_of
 from spatialweave.alignment.matching import SpotMatches, match, match_nearest
 from spatialweave.alignment.whole_section import SectionMapping, map_section
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import Dataset, read_spots
-from spatialweave.io.embeddings import OWN_SECTION, training_record
+from spatialweave.io.embeddings import OWN_SECTION, read_embedding, training_record
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import ALIGNMENT, NEAREST
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
@@ -127,9 +126,7 @@ def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, dict[str, A
 
     If a method averages its embedding over matching spots of other sections, this is the embedding before averaging.
     """
-    data = read_h5ad(path, "embedding")
-    if not data.obs_names.equals(dataset.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+    data = read_embedding(path, dataset.obs.index, tables=[OWN_SECTION])
     return np.asarray(data.obsm.get(OWN_SECTION, data.X), dtype=np.float32), training_record(data)
 
 

@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.domains.labels import check_embedding
-from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad
 from spatialweave.io.dataset import read_dataset
-from spatialweave.io.embeddings import training_record
+from spatialweave.io.embeddings import read_embedding, training_record
+from spatialweave.io.graph_file import SPATIAL_GRAPH, read_spatial_graph
 from spatialweave.io.result_tables import METRICS, WEAVE
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.metrics.evaluate import evaluate
@@ -36,14 +35,9 @@ def metrics_table(
     InputError
         When a file cannot be used, or the files have different spots.
     """
-    dataset = read_dataset(latents_file, graph_file, coordinates_file)
-    if "spatial_connectivities" not in dataset.graphs:
-        raise InputError(str(graph_file), "obsp has no 'spatial_connectivities'", fix="build the graph again")
-    data = read_h5ad(embedding_file, "embedding")
-    if not data.obs_names.equals(dataset.obs.index):
-        raise InputError(
-            str(embedding_file), f"its spots are not those of {latents_file}", fix="train again on these latents"
-        )
+    dataset = read_dataset(latents_file, aligned=coordinates_file)
+    dataset.graphs[SPATIAL_GRAPH] = read_spatial_graph(graph_file, dataset.obs.index, of=str(latents_file))
+    data = read_embedding(embedding_file, dataset.obs.index, tables=(), of=str(latents_file))
     record = training_record(data)
     method, seed = str(record["method"]), int(record["seed"])
     embedding = None if method == WEAVE else check_embedding(np.asarray(data.X), 1, str(embedding_file))

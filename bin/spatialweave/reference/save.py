@@ -13,10 +13,11 @@ import numpy as np
 from spatialweave import __version__
 from spatialweave.domains.labels import refine
 from spatialweave.errors import InputError
-from spatialweave.io.contract import DONOR, MEASURED, read_h5ad, read_h5mu
+from spatialweave.io.contract import DONOR, MEASURED, read_h5mu
 from spatialweave.io.dataset import Dataset, read_dataset
-from spatialweave.io.embeddings import training_record
+from spatialweave.io.embeddings import read_embedding, training_record
 from spatialweave.io.files import read_json
+from spatialweave.io.graph_file import SPATIAL_GRAPH
 from spatialweave.io.joined_counts import read_joined_counts
 from spatialweave.io.result_tables import NAMES, OF_MODEL
 from spatialweave.io.run_names import run_of_file
@@ -69,11 +70,9 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     InputError
         When a file cannot be used, the files are not from one run, or latents cannot be computed from other counts.
     """
-    dataset = read_dataset(files.latents, files.graph)
+    dataset = read_dataset(files.latents, files.graph, graphs=[SPATIAL_GRAPH])
     latents = read_h5mu(files.latents, "latents")
-    embedding = read_h5ad(files.embedding, "embedding")
-    if not embedding.obs_names.equals(dataset.obs.index):
-        raise InputError(str(files.embedding), f"its spots are not those of {files.latents}", fix="train again")
+    embedding = read_embedding(files.embedding, dataset.obs.index, tables=(), of=str(files.latents))
     counts, _ = read_joined_counts(files.counts)
     domains = read_domains(files.domains, dataset.obs)
     clustering = read_json(files.clustering)

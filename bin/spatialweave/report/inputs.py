@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from spatialweave.errors import InputError
-from spatialweave.io.contract import read_h5ad
 from spatialweave.io.count_matrix import numbered, stored_blocks
 from spatialweave.io.dataset import open_latents
 from spatialweave.io.dataset import read_spots as read_spots_only
-from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, training_record
+from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, read_embedding, training_record
 from spatialweave.io.files import read_json
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
 from spatialweave.io.result_tables import DIFFERENCES, METRICS
@@ -256,9 +255,7 @@ def run_files(folder: Path | None) -> list[tuple[Path, str, int, str]]:
 def _read_embedding(path: Path, spots: DatasetSpots, run: MethodRun) -> None:
     import pandas as pd
 
-    data = read_h5ad(path, "embedding")
-    if not data.obs_names.equals(spots.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+    data = read_embedding(path, spots.obs.index)
     run.training, run.embedding = training_record(data), np.asarray(data.X, dtype=np.float32)
     tables = {key: value for key, value in data.obsm.items() if isinstance(value, pd.DataFrame)}
     run.matched_runs = tables.pop(MATCHED_RUNS, None)

@@ -1,0 +1,52 @@
+"""Graph files."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spatialweave.errors import InputError
+from spatialweave.io.contract import read_h5ad
+
+if TYPE_CHECKING:
+    import anndata
+    import pandas as pd
+    from scipy import sparse
+
+SPATIAL_GRAPH, SPATIAL_DISTANCES = "spatial_connectivities", "spatial_distances"
+"""The obsp keys of the spatial graph, as in squidpy: undirected, and directed with its distances."""
+
+SPATIAL_KEYS = (SPATIAL_GRAPH, SPATIAL_DISTANCES)
+"""Both of them."""
+
+
+def read_graph(
+    path: Path, spots: pd.Index, keys: Collection[str] | None = None, of: str = "the latents"
+) -> anndata.AnnData:
+    """Read a graph file.
+
+    Parameters
+    ----------
+    spots
+        Names of the spots that it must have, in this order: those of the file that messages call `of`.
+    keys
+        Keys of the obsp that are read; by default all. Feature graphs may be much larger than the spatial one.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be used, or its spots are others.
+    """
+    data = read_h5ad(path, "graph", keys)
+    if not data.obs_names.equals(spots):
+        raise InputError(str(path), f"its spots are not those of {of}", fix="rebuild the graph from that file")
+    return data
+
+
+def read_spatial_graph(path: Path, spots: pd.Index, of: str = "the latents") -> sparse.csr_matrix:
+    """Read the undirected spatial graph of a graph file; see :func:`read_graph`."""
+    data = read_graph(path, spots, [SPATIAL_GRAPH], of)
+    if SPATIAL_GRAPH not in data.obsp:
+        raise InputError(str(path), f"obsp has no '{SPATIAL_GRAPH}'", fix="build the graph again")
+    return data.obsp[SPATIAL_GRAPH].tocsr()
