@@ -104,7 +104,7 @@ def test_seeds_are_no_majority_and_the_report_goes_by_the_same_rule() -> None:
     found = [verdict(runs, TISSUE, joined=joined).choice for joined in (names, [*names, "spamca.seed1"])]
     assert found == ["", "weave.seed1"]
     matched = [pd.DataFrame(1, [0], joined) for joined in (names, [*names, "spamca.seed1"])]
-    shown = [shown_first([MethodRun("weave", 1, ["1"], matched_runs=one)]) for one in matched]
+    shown = [shown_first([MethodRun("weave", 1, np.array([1]), matched_runs=one)]) for one in matched]
     assert [one is not None for one in shown] == [False, True]
 
 

@@ -98,7 +98,7 @@ def test_palette_has_no_colour_twice() -> None:
 
 
 def test_a_domain_that_is_missing_leaves_the_others_their_colours():
-    _, (found,) = colour_classes(None, [["1", "3", "10", "3"]], 0)
+    _, (found,) = colour_classes(None, [np.array([1, 3, 10, 3])], 0)
     assert (found.names, found.colours) == (["1", "3", "10"], [0, 2, 9])
 
 

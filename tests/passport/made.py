@@ -24,7 +24,7 @@ def spots() -> DatasetSpots:
 
 def run(method: str, seed: int, codes: np.ndarray) -> MethodRun:
     """A run with these domains, numbered from 1."""
-    return MethodRun(method, seed, codes.astype(str).tolist())
+    return MethodRun(method, seed, codes)
 
 
 def consensus(confidence: float = 0.9) -> MethodRun:

@@ -48,7 +48,7 @@ def by_hand() -> MethodRun:
     confidence = pd.DataFrame({"confidence": [1.0, 0.9, 0.6, 0.4, 0.8, 0.3]})
     support = pd.DataFrame({"1": [1.0, 0.9, 0.6, 0.6, 0.2, 0.7], "2": [0.0, 0.1, 0.4, 0.4, 0.8, 0.3]})
     extras = {"confidence": confidence, "support": support}
-    return MethodRun("weave", 1, domains=[*"111222"], extras=extras, matched_runs=matched)
+    return MethodRun("weave", 1, domains=np.array([1, 1, 1, 2, 2, 2]), extras=extras, matched_runs=matched)
 
 
 def test_table_by_hand() -> None:
@@ -67,7 +67,7 @@ def test_it_is_shown_first_from_three_methods_on() -> None:
     assert shown_first([run]) is None
     assert run.matched_runs is not None
     run.matched_runs["d.seed1"] = 1
-    best = shown_first([MethodRun("a_b", 1, domains=[*"111222"]), run])
+    best = shown_first([MethodRun("a_b", 1, domains=np.array([1, 1, 1, 2, 2, 2])), run])
     assert best is not None and (best.method, best.seed, best.by_labels) == ("weave", 1, False)
     assert best.why == "the domains that 4 runs of 3 methods have in common"
     # A consensus whose file is lost is none.

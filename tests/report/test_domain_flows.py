@@ -14,8 +14,8 @@ from spatialweave.report.inputs import MethodRun
 
 SECTIONS, TITLES = ["front", "back"], {"fuser": "Fuser"}
 LOOKS = {
-    "fuser.seed2": {"names": ["x", "y", "z"], "colours": ["#000001", "#000002", "#000003"]},
-    "fuser.seed3": {"names": ["q"], "colours": ["#000004"]},
+    "fuser.seed2": {"names": ["1", "2", "10"], "colours": ["#000001", "#000002", "#000003"]},
+    "fuser.seed3": {"names": ["3"], "colours": ["#000004"]},
 }
 COLOURS = {"1": "#111111", "2": "#222222", "3": "#333333"}
 
@@ -27,28 +27,28 @@ def matched(method: str, seed: int, accepted: list[bool]) -> MatchedSpots:
 
 
 def test_accepted_pairs_are_counted_by_domain() -> None:
-    run = MethodRun("fuser", 2, domains=["x", "x", "x", "y", "y", "x", "x", "z", "y", "x"])
-    later = MethodRun("fuser", 3, domains=["q"] * 10)
+    run = MethodRun("fuser", 2, domains=np.array([1, 1, 1, 2, 2, 1, 1, 10, 2, 1]))
+    later = MethodRun("fuser", 3, domains=np.full(10, 3))
     matches = [matched("fuser", 2, [True, True, True, True, False]), matched("fuser", 3, [True] * 5)]
     (flow,) = domain_flows(matches, [later, run], LOOKS, SECTIONS, TITLES)
     assert flow.table.caption == "Domains of matched spots: Fuser, front → back"
     assert flow.table.header == ["domain of front", "domain of back", "pairs", "fraction"]
-    assert flow.table.rows == [["x", "x", 2, 0.667], ["x", "z", 1, 0.333], ["y", "y", 1, 1.0]]
+    assert flow.table.rows == [["1", "1", 2, 0.667], ["1", "10", 1, 0.333], ["2", "2", 1, 1.0]]
     assert flow.plot.titles == ("front", "back")
     assert [one.text for one in flow.plot.ribbons] == [
-        "front, x – back, x: 2 pairs, 67% of those of x in front",
-        "front, x – back, z: 1 pair, 33% of those of x in front",
-        "front, y – back, y: 1 pair, 100% of those of y in front",
+        "front, 1 – back, 1: 2 pairs, 67% of those of 1 in front",
+        "front, 1 – back, 10: 1 pair, 33% of those of 1 in front",
+        "front, 2 – back, 2: 1 pair, 100% of those of 2 in front",
     ]
     assert [(one.text, one.colour) for one in flow.plot.right] == [
-        ("back, x: 2 pairs", "#000001"),
-        ("back, z: 1 pair", "#000003"),
-        ("back, y: 1 pair", "#000002"),
+        ("back, 1: 2 pairs", "#000001"),
+        ("back, 10: 1 pair", "#000003"),
+        ("back, 2: 1 pair", "#000002"),
     ]
 
 
 def test_runs_without_domains_or_pairs_have_no_flow() -> None:
-    with_domains = MethodRun("fuser", 2, domains=["x"] * 10)
+    with_domains = MethodRun("fuser", 2, domains=np.full(10, 1))
     assert domain_flows([matched("fuser", 2, [False] * 5)], [with_domains], LOOKS, SECTIONS, TITLES) == []
     assert domain_flows([matched("fuser", 2, [True] * 5)], [MethodRun("fuser", 2)], LOOKS, SECTIONS, TITLES) == []
     assert domain_flows([matched("other", 2, [True] * 5)], [with_domains], LOOKS, SECTIONS, TITLES) == []

@@ -132,7 +132,7 @@ def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
         SectionSize("a", "visium", {"rna": 7}, {"rna": 4}),
     ]
     spots = DatasetSpots(OBS, ["p", "", "p"], np.zeros((3, 2)), "square")
-    runs = [MethodRun("m", 1, domains=["1", "2", "1"]), MethodRun("m", 2, domains=["1", "1", "1"])]
+    runs = [MethodRun("m", 1, domains=np.array([1, 2, 1])), MethodRun("m", 2, domains=np.array([1, 1, 1]))]
     facts = headline(spots, sections, runs, BestRun("m", 1, "only"))
     assert facts["modalities"] == [("rna", 9, 5), ("adt", 1, 3)]
     assert (facts["platforms"], facts["sections"], facts["domains"]) == (["dbit", "visium"], 2, 2)

@@ -96,9 +96,9 @@ def test_modality_is_named() -> None:
     assert metric_list.describe("brand_new").higher is None
 
 
-def available(*runs: tuple[str, int]) -> dict[tuple[str, int], list[str]]:
+def available(*runs: tuple[str, int]) -> dict[tuple[str, int], np.ndarray]:
     """Runs with the same domains."""
-    return {run: ["1", "1", "2", "2"] for run in runs}
+    return {run: np.array([1, 1, 2, 2]) for run in runs}
 
 
 def test_best_run_takes_the_best_method_by_mean() -> None:
@@ -112,7 +112,11 @@ def test_best_run_takes_the_best_method_by_mean() -> None:
 def test_labels_do_not_choose_the_seed() -> None:
     table = make_metrics([("a", seed, "ari", value) for seed, value in ((1, 0.9), (2, 0.2), (3, 0.3))])
     # Seeds 2 and 3 are alike but for one spot, seed 1, the one nearest to the labels, is like neither.
-    domains = {("a", 1): [*"112233"], ("a", 2): [*"121212"], ("a", 3): [*"121211"]}
+    domains = {
+        ("a", 1): np.array([1, 1, 2, 2, 3, 3]),
+        ("a", 2): np.array([1, 2, 1, 2, 1, 2]),
+        ("a", 3): np.array([1, 2, 1, 2, 1, 1]),
+    }
     best = scores.best_run(table, domains)
     assert best is not None
     assert best.seed != 1

@@ -89,10 +89,10 @@ def _classes(
     """Return the labels and the domains of each run, where present, by obs column."""
     labels = obs[LABEL].astype(object).fillna("").astype(str).tolist() if LABEL in obs else []
     _, best = first_run(runs, metrics, order)
-    truth, found = colour_classes(labels if any(labels) else None, [run.domains or [] for run in runs], best)
+    truth, found = colour_classes(labels if any(labels) else None, [run.domains for run in runs], best)
     named = {LABEL: truth} if truth else {}
     return named | {
         IntegratedRun(run.method, run.seed).key: classes
         for run, classes in zip(runs, found, strict=True)
-        if run.domains
+        if run.domains is not None
     }

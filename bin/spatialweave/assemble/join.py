@@ -160,7 +160,7 @@ def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:
             run.matched_runs = _add_embedding(integrated, embedding, IntegratedRun(method, seed), path)
         elif kind == "domains.csv":
             run = runs.setdefault((method, seed), MethodRun(method, seed))
-            run.domains = read_domains(path, integrated.obs).astype(str).tolist()
+            run.domains = read_domains(path, integrated.obs)
     return [runs[key] for key in sorted(runs)]
 
 

@@ -127,7 +127,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
         raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
     found = list(_runs(files, dataset))
     chosen = _chosen(files, dataset, found, runs)
-    codes = {(run.method, run.seed): np.array(run.domains, dtype=np.int64) - 1 for run in found}
+    codes = {(run.method, run.seed): run.domains - 1 for run in found if run.domains is not None}
     sources = Characterised(
         dataset,
         sections,
@@ -149,7 +149,7 @@ def _runs(files: Path, dataset: Dataset) -> Iterator[MethodRun]:
     """Yield the runs that have domains; only the embedding of the consensus is read, for its members."""
     for path, method, seed, kind in run_files(files):
         if kind == "domains.csv":
-            run = MethodRun(method, seed, read_domains(path, dataset.obs).astype(str).tolist())
+            run = MethodRun(method, seed, read_domains(path, dataset.obs))
             if method == WEAVE and (embedding := _embedding(files, dataset, run)) is not None:
                 run.matched_runs = embedding.obsm.get(MATCHED_RUNS)
             yield run

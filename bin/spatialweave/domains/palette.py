@@ -47,7 +47,7 @@ class SpotClasses:
 
 
 def colour_classes(
-    labels: Sequence[str] | None, runs: Sequence[Sequence[str]], best: int | None
+    labels: Sequence[str] | None, runs: Sequence[np.ndarray | None], best: int | None
 ) -> tuple[SpotClasses | None, list[SpotClasses]]:
     """Return the classes of the labels and of each run, with colours matched by overlap.
 
@@ -58,12 +58,15 @@ def colour_classes(
     labels
         One per spot, "" = none; None if no spot has a label.
     runs
-        The domain of every spot for each run; empty for a run without domains.
+        The domain of every spot for each run, from 1; None for a run without domains.
     best
         Index of the run to show first; None if no run has domains.
     """
-    truth = None if labels is None else _numbered(labels)
-    found = [_by_number(domains) for domains in runs]
+    truth = None
+    if labels is not None:
+        codes, names = encode_classes(labels)
+        truth = SpotClasses(codes, names, list(range(len(names))))
+    found = [_by_number(np.empty(0, dtype=np.int64) if domains is None else domains) for domains in runs]
     reference = found[best] if truth is None and best is not None else truth
     if reference is not None:
         for one in found:
@@ -74,18 +77,10 @@ def colour_classes(
     return truth, found
 
 
-def _numbered(values: Iterable[object]) -> SpotClasses:
-    """Return classes coloured in their own order."""
-    codes, names = encode_classes(values)
-    return SpotClasses(codes, names, list(range(len(names))))
-
-
-def _by_number(domains: Iterable[object]) -> SpotClasses:
+def _by_number(domains: np.ndarray) -> SpotClasses:
     """Return domains coloured by their numbers: sections labelled by a saved model may lack some of its domains."""
-    classes = _numbered(domains)
-    if all(name.isdecimal() and int(name) > 0 for name in classes.names):
-        classes.colours = [int(name) - 1 for name in classes.names]
-    return classes
+    numbers, codes = np.unique(domains, return_inverse=True)
+    return SpotClasses(codes.astype(np.int32), numbers.astype(str).tolist(), (numbers - 1).tolist())
 
 
 def encode_classes(values: Iterable[object]) -> tuple[np.ndarray, list[str]]:

@@ -42,10 +42,10 @@ def passports(
     """
     if first is None:
         return {}
-    codes = {run.id: np.array(run.domains, dtype=np.int64) - 1 for run in runs if run.domains}
+    codes = {run.id: run.domains - 1 for run in runs if run.domains is not None}
     wanted = dict.fromkeys([runs[first].id, *tables.runs])
     by_id = {run.id: run for run in runs}
-    by_run = {(run.method, run.seed): codes[run.id] for run in runs if run.domains}
+    by_run = {(run.method, run.seed): codes[run.id] for run in runs if run.id in codes}
     result = {}
     for name in (name for name in wanted if name in codes):
         run = by_id[name]

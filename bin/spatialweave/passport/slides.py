@@ -61,7 +61,7 @@ def write_slides(
     spot_map = SpotMap.of(
         arrangement.coordinates, arrangement.spacing, spots.layout, headings, known[0] if same else None
     )
-    _, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], first)
+    _, classes = colour_classes(spots.labels, [run.domains for run in runs], first)
     written = []
     for run, own in zip(runs, classes, strict=True):
         pages = found.get(run.id, [])

@@ -37,9 +37,8 @@ def alignment_data(
     )
     drawn = random_subset(len(rows), MAX_POINTS, seed=0)
     thinner = np.sqrt(len(codes) / max(len(drawn), 1))
-    keys = sorted(
-        {(one.method, one.seed) for one in alignment.matches} | {(run.method, run.seed) for run in runs if run.domains}
-    )
+    with_domains = {(run.method, run.seed) for run in runs if run.domains is not None}
+    keys = sorted({(one.method, one.seed) for one in alignment.matches} | with_domains)
     index_of = {(run.method, run.seed): index for index, run in enumerate(runs)}
     pairs = sorted({one.sections for one in alignment.matches})
     return {

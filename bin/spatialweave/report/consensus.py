@@ -25,7 +25,8 @@ REFERENCE_TITLE = "reference (saved model)"
 
 def woven_run(runs: list[MethodRun]) -> MethodRun | None:
     """Return the consensus among the runs; None if there is none with domains."""
-    return next((run for run in runs if run.method == WEAVE and run.domains and run.matched_runs is not None), None)
+    woven = (run for run in runs if run.method == WEAVE)
+    return next((run for run in woven if run.domains is not None and run.matched_runs is not None), None)
 
 
 def members(run: MethodRun) -> dict[str, list[str]]:
@@ -56,7 +57,7 @@ def first_run(
     order
         The methods in the order in which they were given, for :func:`best_run`.
     """
-    domains = {(run.method, run.seed): run.domains for run in runs if run.domains}
+    domains = {(run.method, run.seed): run.domains for run in runs if run.domains is not None}
     best = shown_first(runs) or best_run(metrics, domains, order)
     found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
     return best, next(found, None)
@@ -72,7 +73,7 @@ def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTabl
     run = woven_run(runs)
     if run is None or run.domains is None or run.matched_runs is None:
         return None
-    domains = np.array(run.domains, dtype=np.int64)
+    domains = run.domains
     placed = run.matched_runs.eq(domains, axis=0)
     placed_by = {method: placed[names].mean(axis=1).to_numpy() for method, names in members(run).items()}
     confidence = run.extras["confidence"]["confidence"].to_numpy()

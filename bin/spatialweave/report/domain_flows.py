@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from spatialweave.io.run_names import run_id
 from spatialweave.report.flow_plot import FlowPlot, flow_plot
 from spatialweave.report.tables import ReportTable
 
@@ -46,22 +45,23 @@ def domain_flows(
     """
     import pandas as pd
 
-    with_domains = {(run.method, run.seed): run for run in runs if run.domains}
-    first = {method: min(seed for other, seed in with_domains if other == method) for method, _ in with_domains}
+    domains = {(run.method, run.seed): run.domains for run in runs if run.domains is not None}
+    first = {method: min(seed for other, seed in domains if other == method) for method, _ in domains}
     flows = []
     for one in matches:
         if first.get(one.method) != one.seed or not one.accepted.any():
             continue
-        run = with_domains[one.method, one.seed]
-        of_spot = np.asarray(run.domains)
+        of_spot = domains[one.method, one.seed]
         ends = pd.DataFrame({"a": of_spot[one.a[one.accepted]], "b": of_spot[one.b[one.accepted]]})
         counts = ends.value_counts(["a", "b"]).rename("pairs").reset_index()
         total = counts.groupby("a")["pairs"].transform("sum")
         counts = counts.assign(fraction=(counts["pairs"] / total).round(3), total=total)
         counts = counts.sort_values(["total", "a", "pairs"], ascending=[False, True, False])
+        counts = counts.astype({"a": str, "b": str})
         a, b = (sections[code] for code in one.sections)
-        flow = {(str(row["a"]), str(row["b"])): int(row["pairs"]) for _, row in counts.iterrows()}
-        colours = dict(zip(looks[run.id]["names"], looks[run.id]["colours"], strict=True))
+        flow = {(row["a"], row["b"]): int(row["pairs"]) for _, row in counts.iterrows()}
+        look = looks[run_id(one.method, one.seed)]
+        colours = dict(zip(look["names"], look["colours"], strict=True))
         caption = f"Domains of matched spots: {titles.get(one.method, one.method)}, {a} → {b}"
         kept = counts[counts.index.isin(counts.nlargest(MAX_ROWS, "pairs").index)]
         rows = kept[["a", "b", "pairs", "fraction"]].astype(object).to_numpy().tolist()

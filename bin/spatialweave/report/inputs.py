@@ -42,7 +42,7 @@ class MethodRun:
     Attributes
     ----------
     domains
-        Domain name per spot in the order of :class:`DatasetSpots`.
+        int64 from 1, one per spot in the order of :class:`DatasetSpots`.
     clustering
         The record of CLUSTER (clustering.json).
     training
@@ -59,7 +59,7 @@ class MethodRun:
 
     method: str
     seed: int
-    domains: list[str] | None = None
+    domains: np.ndarray | None = None
     clustering: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     embedding: np.ndarray | None = None
@@ -236,7 +236,7 @@ def read_runs(files: Path | None, spots: DatasetSpots, embeddings_of: Sequence[s
         if kind == "h5ad":
             _read_embedding(path, spots, run)
         elif kind == "domains.csv":
-            run.domains = read_domains(path, spots.obs).astype(str).tolist()
+            run.domains = read_domains(path, spots.obs)
         else:
             run.clustering = read_json(path)
     return [runs[key] for key in sorted(runs)]

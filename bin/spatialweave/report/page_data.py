@@ -75,8 +75,8 @@ def page_data(
     rows = shown_spots(len(spots))
     section_codes, section_names = spots.stack()
     arrangement = arrange(spots.coordinates, section_codes, len(section_names))
-    truth, classes = colour_classes(spots.labels, [run.domains or [] for run in runs], best)
-    markers = [_markers(tables, own) if run.domains else {} for run, own in zip(runs, classes, strict=True)]
+    truth, classes = colour_classes(spots.labels, [run.domains for run in runs], best)
+    markers = [{} if run.domains is None else _markers(tables, own) for run, own in zip(runs, classes, strict=True)]
     order = sorted(range(len(runs)), key=lambda index: index != best)
     found = features.positions(tables, wanted) + features.choose_features([markers[i] for i in order], MAX_MARKERS)
     # Wanted features replace others, so the page does not grow.
@@ -112,7 +112,7 @@ def page_data(
                 "method": run.method,
                 "title": titles.get(run.method, run.method),
                 "seed": run.seed,
-                "domains": packed(own, rows) if run.domains else None,
+                "domains": None if run.domains is None else packed(own, rows),
                 "umap": _umap(run, rows[projected]),
                 "losses": thin_losses(run.training.get("losses", {})),
                 "markers": [

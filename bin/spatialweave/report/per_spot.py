@@ -91,7 +91,7 @@ class MeasuredFeatures:
 
 def drawn_runs(runs: list[MethodRun], best: int | None, n_rows: int) -> set[int]:
     """Return the runs whose tables go into the page: the run shown first, then first seeds of methods that fit."""
-    first = {run.method: index for index, run in reversed(list(enumerate(runs))) if run.domains}
+    first = {run.method: index for index, run in reversed(list(enumerate(runs))) if run.domains is not None}
     order = dict.fromkeys(([best] if best is not None else []) + sorted(first.values()))
     return set(list(order)[: max(1, MAX_VALUES // max(n_rows, 1))])
 

@@ -31,9 +31,9 @@ def pseudotime_map(
     found = next((read_pseudotime(path, spots.obs) for path in paths if path.stat().st_size), {})
     for run in runs:
         embedding, values = found.get(run.id, ("", None))
-        if values is None or not np.isfinite(values).any() or not run.domains:
+        if values is None or not np.isfinite(values).any() or run.domains is None:
             continue
-        root = run.domains[int(np.nanargmin(values))]
+        root = str(run.domains[int(np.nanargmin(values))])
         return {
             "name": f"Pseudotime of {run_title(run.id, titles)}, from domain {root}",
             "root": root,

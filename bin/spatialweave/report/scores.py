@@ -23,6 +23,7 @@ from spatialweave.report.metric_list import (
 )
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 
@@ -113,9 +114,7 @@ class BestRun:
     by_labels: bool = False
 
 
-def best_run(
-    metrics: pd.DataFrame, domains: Mapping[RunKey, Sequence[str]], order: Sequence[str] = ()
-) -> BestRun | None:
+def best_run(metrics: pd.DataFrame, domains: Mapping[RunKey, np.ndarray], order: Sequence[str] = ()) -> BestRun | None:
     """Return the method with the best mean ARI or, without labels, the first that was given; with its typical seed.
 
     Labels may choose among methods, whose means they compare, but never a seed: that would show the luckiest. Metrics
@@ -159,7 +158,7 @@ def _best_method(usable: pd.DataFrame, available: set[RunKey], order: Sequence[s
     return (given or names)[0], f"the {which}, since without labels nothing shows which is the best", False
 
 
-def typical_seed(domains: Mapping[int, Sequence[str]]) -> int:
+def typical_seed(domains: Mapping[int, np.ndarray]) -> int:
     """Return the seed whose domains have the highest mean adjusted Rand index with the others; the lowest of equals."""
     if len(domains) < 3:
         return min(domains)

@@ -137,7 +137,7 @@ def resource_rows(runs: list[MethodRun]) -> list[dict[str, Any]]:
         {
             "method": run.method,
             "seed": run.seed,
-            "status": "domains found" if run.domains else "no domains",
+            "status": "no domains" if run.domains is None else "domains found",
             "n_domains": run.clustering.get("n_domains"),
             **{key: run.training.get(key) for key in RESOURCES},
         }
