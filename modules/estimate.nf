@@ -1,7 +1,7 @@
 include { givenNumber } from './checks/domains'
 include { isAligned } from './checks/files'
 include { memoryLimit } from './checks/resources'
-include { countRuns ; fits ; isWoven ; recipePairs } from './checks/runs'
+include { choosers ; countRuns ; fits ; isWoven ; recipePairs } from './checks/runs'
 include { batchSpots ; needsOf } from './checks/tasks'
 include { keptFeatures } from './preprocess'
 
@@ -49,7 +49,7 @@ def stageTimes(meta, methods, plan) {
         MAP: plan.model ? 1 : 0,
         ALIGN: is_aligned ? meta.stack.size() - 1 : 0,
         MATCH: is_aligned && !plan.model ? runs : 0,
-        SCAN: is_open ? runs : 0,
+        SCAN: is_open ? countRuns(choosers(methods, meta), methods, meta, options) : 0,
         WEAVE: isWoven(methods, meta, options) ? 1 : 0,
         ASSESS: options.assess ? 1 : 0,
         CHARACTERISE: options.characterise ? 1 : 0,
