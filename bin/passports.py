@@ -41,7 +41,7 @@ def main(
     out_dir: Path,
 ) -> None:
     """Write a slide per domain with its location, certainty, markers, and the methods that find it."""
-    from spatialweave.passport.slides import write_slides
+    from spatialweave.slides.write import write_slides
 
     write_slides(dataset, latents, counts, files, presets, formats, out_dir)
 

@@ -53,9 +53,9 @@ def main(
         RUNS,
         SCORES,
     )
+    from spatialweave.metrics.metric_list import KEY_METRICS
     from spatialweave.report import multiqc
     from spatialweave.report.boards import LEAD
-    from spatialweave.report.metric_list import KEY_METRICS
 
     trainings = [summary.read_record(path) for path in records]
     joined = summary.joined_table(METRICS, metrics)

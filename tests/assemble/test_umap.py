@@ -9,8 +9,8 @@ import pytest
 
 from spatialweave.assemble.umap import add_umaps
 from spatialweave.io.integrated import IntegratedRun
-from spatialweave.report import projection
-from spatialweave.report.projection import project
+from spatialweave.results import projection
+from spatialweave.results.projection import project
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SMART, FLAT, FAILED = (IntegratedRun(name, 1) for name in ("smart", "flat", "failed"))

@@ -30,8 +30,8 @@ from spatialweave.assess.verdict import (
 )
 from spatialweave.io.result_tables import ALL
 from spatialweave.prose import listing
-from spatialweave.report.consensus import shown_first
-from spatialweave.report.inputs import MethodRun
+from spatialweave.results.first_run import shown_first
+from spatialweave.results.runs import MethodRun
 
 
 def tissue(found: float) -> PermutedTissue:

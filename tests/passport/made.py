@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from spatialweave.io.result_tables import ABUNDANCE, COMPOSITION, EXPRESSION, NEIGHBOURHOODS, SAMPLES
-from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
 
 CODES = np.array([1, 1, 1, 1, 2, 2, 2, 3, 3, 3])
 SHIFTED = np.array([3, 3, 3, 1, 1, 1, 1, 2, 2, 2])

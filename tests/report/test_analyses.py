@@ -15,7 +15,7 @@ from spatialweave.io.spot_tables import read_pseudotime
 from spatialweave.report import arc_plot, box_plot, curve_plot, share_plot, upset_plot
 from spatialweave.report.analyses import read_analyses
 from spatialweave.report.dataset_results import DatasetSources
-from spatialweave.report.inputs import read_spots
+from spatialweave.results.spots import read_spots
 
 from .analyses_files import write_analyses
 from .characterised_files import RUN, write_characterised

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from spatialweave.report.dataset import write_dataset_report
 from spatialweave.report.dataset_results import DatasetSources
-from spatialweave.report.inputs import read_spots
+from spatialweave.results.spots import read_spots
 
 from .analyses_files import write_analyses
 from .browser import EVIL, choose, drawn_count, wait

@@ -23,7 +23,7 @@ def report(make_dataset: Callable[..., DatasetSources], tmp_path_factory: pytest
     """A consensus beside its runs, without labels, and UMAPs of a sample."""
     target = tmp_path_factory.mktemp("report") / "report.html"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("spatialweave.report.projection.MAX_SPOTS", SAMPLE)
+        patch.setattr("spatialweave.results.projection.MAX_SPOTS", SAMPLE)
         write_dataset_report(woven(make_dataset(methods=METHODS, labels=False), METHODS[:3]), target)
     return target
 

@@ -12,10 +12,11 @@ import pytest
 
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.result_tables import WOVEN
-from spatialweave.report.consensus import consensus_table, shown_first
+from spatialweave.report.consensus import consensus_table
 from spatialweave.report.dataset import write_dataset_report
 from spatialweave.report.dataset_results import DatasetSources
-from spatialweave.report.inputs import MethodRun
+from spatialweave.results.first_run import shown_first
+from spatialweave.results.runs import MethodRun
 from spatialweave.weave import weave
 
 from .browser import choose, wait

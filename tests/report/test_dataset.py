@@ -17,7 +17,7 @@ import pytest
 from spatialweave.errors import InputError
 from spatialweave.report.dataset import write_dataset_report
 from spatialweave.report.dataset_results import DatasetSources
-from spatialweave.report.inputs import read_spots
+from spatialweave.results.spots import read_spots
 
 from .dataset_files import write_latents
 from .page import EVIL, dataset_page, loads_nothing, unpack

@@ -10,7 +10,7 @@ import pytest
 from spatialweave.report.alignment import MatchedSpots
 from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.flow_plot import BOTTOM, GAP, TALL, TOP, FlowPlot, flow_plot
-from spatialweave.report.inputs import MethodRun
+from spatialweave.results.runs import MethodRun
 
 SECTIONS, TITLES = ["front", "back"], {"fuser": "Fuser"}
 LOOKS = {

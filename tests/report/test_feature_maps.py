@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from spatialweave.report.feature_maps import lookups, mapped_features
-from spatialweave.report.features import FeatureTable
+from spatialweave.results.values import FeatureTable
 
 ROWS = np.arange(200)
 

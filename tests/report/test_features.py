@@ -10,18 +10,18 @@ from hypothesis.extra import numpy as hnp
 from scipy import sparse
 
 from spatialweave.report import features
-from spatialweave.report.features import FeatureTable
+from spatialweave.results.values import FeatureTable, log_normalise
 
 
 def make_table(counts: np.ndarray, present: np.ndarray | None = None) -> FeatureTable:
-    values = features.log_normalise(sparse.csr_matrix(counts.astype(np.float32)))
+    values = log_normalise(sparse.csr_matrix(counts.astype(np.float32)))
     names = [f"g{index}" for index in range(counts.shape[1])]
     return FeatureTable("rna", names, values, np.ones(len(counts), bool) if present is None else present)
 
 
 def test_log_normalise_by_hand() -> None:
     # Totals 4, 2, 0: the median of the non-empty ones is 3.
-    values = features.log_normalise(sparse.csr_matrix(np.array([[3, 1], [0, 2], [0, 0]])))
+    values = log_normalise(sparse.csr_matrix(np.array([[3, 1], [0, 2], [0, 0]])))
     assert values.toarray() == pytest.approx(np.log1p([[9 / 4, 3 / 4], [0, 3], [0, 0]]))
 
 
@@ -50,7 +50,7 @@ def test_a_constant_feature_of_many_spots_marks_nothing() -> None:
     """Sums of so many float32 drift apart."""
     n_spots = 400_000
     values = sparse.csr_matrix(np.full((n_spots, 1), 0.1, dtype=np.float32))
-    table = features.FeatureTable("rna", ["constant"], values, np.ones(n_spots, dtype=bool))
+    table = FeatureTable("rna", ["constant"], values, np.ones(n_spots, dtype=bool))
     codes = np.repeat([0, 1], [n_spots - 1000, 1000])
     found = features.domain_markers(table, codes, 2, top=1)
     assert all(marker.difference < 1e-9 for markers in found for marker in markers)

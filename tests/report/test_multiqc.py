@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from spatialweave.io.result_tables import LEADERBOARD, METRICS, NOTICES, OVERALL, QC_SUMMARY, RUNS
+from spatialweave.metrics.metric_list import KEY_METRICS
 from spatialweave.report import multiqc
-from spatialweave.report.metric_list import KEY_METRICS
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pandas as pd
 
 from spatialweave.domains.palette import SpotClasses, colour, colour_classes
 from spatialweave.io.integrated import LABEL, IntegratedRun, colour_key
-from spatialweave.report.consensus import first_run
-from spatialweave.report.inputs import MethodRun
+from spatialweave.results.first_run import first_run
+from spatialweave.results.runs import MethodRun
 
 if TYPE_CHECKING:
     import mudata

@@ -22,7 +22,8 @@ from spatialweave.io.result_tables import NAMES
 from spatialweave.io.spot_tables import read_aligned_coordinates, read_domains, read_pseudotime
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.io.tissue_image import IMAGES
-from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, read_params, read_versions, run_files
+from spatialweave.results.records import read_params, read_versions
+from spatialweave.results.runs import MethodRun, read_methods, read_metrics, run_files
 
 
 def assemble(

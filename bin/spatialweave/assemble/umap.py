@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spatialweave.io.integrated import IntegratedRun
-from spatialweave.report.page_data import shown_spots
-from spatialweave.report.projection import choose_spots, project
+from spatialweave.results.projection import choose_spots, project, shown_spots
 
 if TYPE_CHECKING:
     import mudata

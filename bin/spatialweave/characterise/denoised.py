@@ -22,7 +22,7 @@ from spatialweave.io.embeddings import DENOISED_LATENT
 from spatialweave.io.loadings import Loadings, read_loadings
 from spatialweave.io.result_tables import ALL
 from spatialweave.io.run_names import run_id
-from spatialweave.report.inputs import run_files
+from spatialweave.results.runs import run_files
 from spatialweave.sampling import random_subset
 
 MARKERS = 3

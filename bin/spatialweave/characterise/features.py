@@ -13,7 +13,7 @@ from scipy import sparse
 from spatialweave.io.count_matrix import Counts, numbered, spots_per_feature, stored_blocks
 from spatialweave.modalities import MODALITIES, MODALITY_KINDS
 from spatialweave.preprocess.adt import clr
-from spatialweave.report.features import ARCSINH, GIVEN, LOG_COUNTS, Change, carried_out, change_to, unit_of
+from spatialweave.results.values import ARCSINH, GIVEN, LOG_COUNTS, Change, carried_out, change_to, unit_of
 
 if TYPE_CHECKING:
     import anndata

@@ -23,9 +23,9 @@ from spatialweave.io.result_tables import WEAVE
 from spatialweave.io.run_names import RunKey
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.io.stored_counts import StoredCounts
-from spatialweave.passport.sightings import others_of, seen_by_runs
-from spatialweave.report.consensus import first_run
-from spatialweave.report.inputs import MethodRun, read_methods, read_metrics, run_files
+from spatialweave.results.first_run import first_run
+from spatialweave.results.runs import MethodRun, read_methods, read_metrics, run_files
+from spatialweave.results.sightings import others_of, seen_by_runs
 
 if TYPE_CHECKING:
     import anndata

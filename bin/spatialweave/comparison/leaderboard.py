@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spatialweave.comparison.scores import is_best
 from spatialweave.io.result_tables import CONTROL_METHOD, LEADERBOARD, OVERALL, WEAVE
 from spatialweave.metrics.intervals import LEVEL, family_level
+from spatialweave.metrics.metric_list import LEFT_OUT, describe
 from spatialweave.presets import CONTROLS
-from spatialweave.report.metric_list import LEFT_OUT, describe
-from spatialweave.report.scores import is_best
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,14 +10,15 @@ import numpy as np
 from spatialweave.io.contract import CONDITION, DONOR
 from spatialweave.passport import rows
 from spatialweave.passport.passport import Passport, SectionShare
-from spatialweave.passport.sightings import SeenByRuns, others_of, seen_by_runs
 from spatialweave.passport.tables import FoundTables
-from spatialweave.report.text import run_title
+from spatialweave.results.sightings import SeenByRuns, others_of, seen_by_runs
+from spatialweave.results.titles import run_title
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spatialweave.report.inputs import DatasetSpots, MethodRun
+    from spatialweave.results.runs import MethodRun
+    from spatialweave.results.spots import DatasetSpots
 
 CONFIDENCE = "confidence"
 WEIGHT = "weight_"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from spatialweave.passport.sightings import Certainty, Sighting
+from spatialweave.results.sightings import Certainty, Sighting
 
 SIGNIFICANT = 0.05
 

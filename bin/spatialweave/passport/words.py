@@ -16,7 +16,7 @@ from spatialweave.io.result_tables import (
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.passport.passport import ModalityMarkers, Passport
 from spatialweave.prose import listing
-from spatialweave.report.text import modality
+from spatialweave.results.titles import modality
 
 UNTESTED = {
     NOT_MEASURED: "this modality was measured at none of its spots.",

@@ -13,7 +13,7 @@ from spatialweave.errors import InputError
 from spatialweave.io.result_tables import ALIGNMENT, PAIRS, TRANSFORMS
 from spatialweave.io.run_names import split_file_name
 from spatialweave.io.spot_tables import name_of_spot, read_aligned_coordinates
-from spatialweave.report.inputs import DatasetSpots
+from spatialweave.results.spots import DatasetSpots
 
 if TYPE_CHECKING:
     import pandas as pd

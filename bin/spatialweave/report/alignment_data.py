@@ -9,7 +9,8 @@ import numpy as np
 from spatialweave.io.layout import spacing
 from spatialweave.report.alignment import MatchedSpots, SectionAlignment, pair_name
 from spatialweave.report.encode import pack
-from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
 from spatialweave.sampling import random_subset
 
 MAX_POINTS = 20_000

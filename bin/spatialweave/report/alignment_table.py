@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from spatialweave.comparison.scores import Score
 from spatialweave.io.result_tables import NEAREST
-from spatialweave.report.scores import Score
 from spatialweave.report.tables import ReportTable
 
 if TYPE_CHECKING:

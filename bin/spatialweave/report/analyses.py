@@ -27,8 +27,9 @@ from spatialweave.report.arc_plot import ArcPlot, arc_plot
 from spatialweave.report.box_plot import Box, BoxPlot, Spread, box_plot
 from spatialweave.report.denoised import DenoisedPart, denoised_part
 from spatialweave.report.share_plot import SharePlot, share_plot
-from spatialweave.report.text import decimals, modality, run_title
+from spatialweave.report.text import decimals
 from spatialweave.report.upset_plot import UpsetPlot, upset_plot
+from spatialweave.results.titles import modality, run_title
 
 if TYPE_CHECKING:
     import pandas as pd

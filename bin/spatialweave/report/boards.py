@@ -9,8 +9,9 @@ from urllib.parse import quote
 
 import numpy as np
 
+from spatialweave.comparison import scores
 from spatialweave.io.result_tables import COMPLETED, WEAVE
-from spatialweave.report import metric_list, scores
+from spatialweave.metrics import metric_list
 from spatialweave.report.strips import Seeds, StripPlot, strip
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from spatialweave.passport.tables import domain_labels, read_table
 from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.heat_plot import HeatPlot, heat_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality, number, run_title, words
+from spatialweave.report.text import number, words
+from spatialweave.results.titles import modality, run_title
 
 if TYPE_CHECKING:
     import numpy as np

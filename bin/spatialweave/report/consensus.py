@@ -2,65 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.domains.consensus import by_method, has_majority
-from spatialweave.io.result_tables import WEAVE
-from spatialweave.report.inputs import MethodRun
-from spatialweave.report.scores import BestRun, best_run
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number
+from spatialweave.results.first_run import members, woven_run
+from spatialweave.results.runs import MethodRun
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-TITLE = "weave (consensus)"
-
-REFERENCE_TITLE = "reference (saved model)"
-"""Title for sections labelled by a saved model."""
-
-
-def woven_run(runs: list[MethodRun]) -> MethodRun | None:
-    """Return the consensus among the runs; None if there is none with domains."""
-    woven = (run for run in runs if run.method == WEAVE)
-    return next((run for run in woven if run.domains is not None and run.matched_runs is not None), None)
-
-
-def members(run: MethodRun) -> dict[str, list[str]]:
-    """Return the runs of a consensus by their method."""
-    return by_method(_joined(run))
-
-
-def _joined(run: MethodRun) -> list[str]:
-    return [] if run.matched_runs is None else [str(name) for name in run.matched_runs.columns]
-
-
-def shown_first(runs: list[MethodRun]) -> BestRun | None:
-    """Return the consensus, as the run to show first, if it has a majority (:func:`has_majority`); else None."""
-    run = woven_run(runs)
-    if run is None or not has_majority(_joined(run)):
-        return None
-    why = f"the domains that {len(_joined(run))} runs of {len(members(run))} methods have in common"
-    return BestRun(WEAVE, run.seed, why)
-
-
-def first_run(
-    runs: list[MethodRun], metrics: pd.DataFrame, order: Sequence[str] = ()
-) -> tuple[BestRun | None, int | None]:
-    """Return the run to show first and its index in `runs`: the consensus (:func:`shown_first`), else the best run.
-
-    Parameters
-    ----------
-    order
-        The methods in the order in which they were given, for :func:`best_run`.
-    """
-    domains = {(run.method, run.seed): run.domains for run in runs if run.domains is not None}
-    best = shown_first(runs) or best_run(metrics, domains, order)
-    found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
-    return best, next(found, None)
+    pass
 
 
 def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTable | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from spatialweave.comparison.scores import starred
 from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import WEAVE
-from spatialweave.report import alignment_table, consensus, inputs, methods_text, tables
+from spatialweave.report import alignment_table, consensus, methods_text, tables
 from spatialweave.report.alignment import SectionAlignment
 from spatialweave.report.alignment_data import MAX_POINTS, alignment_data
 from spatialweave.report.analyses import AnalysesPart, read_analyses
@@ -18,17 +19,20 @@ from spatialweave.report.domain_flows import domain_flows
 from spatialweave.report.encode import script_json
 from spatialweave.report.feature_maps import lookups
 from spatialweave.report.images import map_images, micrometres_on_map
-from spatialweave.report.inputs import DatasetSpots, MethodRun
 from spatialweave.report.numbers import number_of_domains
-from spatialweave.report.page_data import MAX_MAP_SPOTS, page_data, projected_spots, shown_spots
+from spatialweave.report.page_data import page_data, projected_spots
 from spatialweave.report.passports import best_markers, passport_links, passport_pages
 from spatialweave.report.provenance import read_run, versions_of_runs
 from spatialweave.report.pseudotime_map import pseudotime_map
 from spatialweave.report.qc_plots import qc_plots
 from spatialweave.report.questions import questions
 from spatialweave.report.render import render
-from spatialweave.report.scores import BestRun, starred
-from spatialweave.report.text import run_title
+from spatialweave.results.first_run import BestRun
+from spatialweave.results.projection import MAX_MAP_SPOTS, shown_spots
+from spatialweave.results.records import read_differences
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
+from spatialweave.results.titles import run_title
 
 
 def write_dataset_report(sources: DatasetSources, target: Path) -> None:
@@ -65,7 +69,7 @@ def page_parts(sources: DatasetSources, results: DatasetResults, data: dict[str,
     files, runs, titles = sources.files, results.runs, results.titles
     looks = domain_looks(runs, data)
     pages = passport_pages(results.passports, titles, looks)
-    columns, groups = tables.metric_groups(results.metrics, starred(inputs.read_differences(files)))
+    columns, groups = tables.metric_groups(results.metrics, starred(read_differences(files)))
     record = read_run(sources.run_record)
     return {
         "dataset": sources.dataset,

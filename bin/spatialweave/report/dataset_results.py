@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.io.joined_counts import SectionSize
-from spatialweave.io.result_tables import REFERENCE, WEAVE
 from spatialweave.io.tissue_image import TissueImage
 from spatialweave.passport.dataset import passports
 from spatialweave.passport.passport import Passport
 from spatialweave.passport.tables import read_tables
-from spatialweave.report import consensus, inputs
 from spatialweave.report.alignment import SectionAlignment, read_alignment
-from spatialweave.report.features import FeatureTable
-from spatialweave.report.inputs import DatasetSpots, MethodRun
-from spatialweave.report.scores import BestRun
 from spatialweave.report.verdict import ModalitiesPart, VerdictPart, read_verdict
+from spatialweave.results.counts import read_counts
+from spatialweave.results.first_run import BestRun, first_run
+from spatialweave.results.records import read_failures, read_params, read_preprocessing, read_presets
+from spatialweave.results.runs import MethodRun, read_methods, read_metrics, read_runs
+from spatialweave.results.spots import DatasetSpots, read_spots
+from spatialweave.results.titles import method_titles
+from spatialweave.results.values import FeatureTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,24 +97,24 @@ def read_results(sources: DatasetSources) -> DatasetResults:
         When a file breaks the data contract. Files that are missing altogether are reported, not refused.
     """
     files = sources.files
-    spots = inputs.read_spots(sources.latents[0])
-    sections, features, images = inputs.read_counts(sources.counts, spots)
-    runs = inputs.read_runs(files, spots)
-    metrics = inputs.read_metrics(files, sources.dataset)
-    presets = inputs.read_presets(sources.presets)
-    best, shown = consensus.first_run(runs, metrics, inputs.read_methods(files))
-    titles = method_titles(presets, runs)
+    spots = read_spots(sources.latents[0])
+    sections, features, images = read_counts(sources.counts, spots)
+    runs = read_runs(files, spots)
+    metrics = read_metrics(files, sources.dataset)
+    presets = read_presets(sources.presets)
+    best, shown = first_run(runs, metrics, read_methods(files))
+    titles = method_titles(presets, (run.method for run in runs))
     verdict, modalities = read_verdict(files, titles)
     return DatasetResults(
         spots,
-        inputs.read_preprocessing(sources.latents),
+        read_preprocessing(sources.latents),
         sections,
         features,
         images,
         runs,
         metrics,
         presets,
-        inputs.read_params(sources.params),
+        read_params(sources.params),
         shown,
         best,
         titles,
@@ -120,14 +122,8 @@ def read_results(sources: DatasetSources) -> DatasetResults:
         read_alignment(files, sources.dataset, spots),
         verdict,
         modalities,
-        failures_of(inputs.read_failures(sources.failures), sources.dataset),
+        failures_of(read_failures(sources.failures), sources.dataset),
     )
-
-
-def method_titles(presets: dict[str, MethodPreset], runs: list[MethodRun]) -> dict[str, str]:
-    """Per method the title of its preset, its name where there is none."""
-    titles = {run.method: run.method for run in runs} | {method: preset.title for method, preset in presets.items()}
-    return titles | {WEAVE: consensus.TITLE, REFERENCE: consensus.REFERENCE_TITLE}
 
 
 def failures_of(failures: list[dict[str, Any]], dataset: str) -> list[dict[str, Any]]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from spatialweave.domains.palette import line_colour
 from spatialweave.report.curve_plot import CurvePlot, curve_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import decimals, modality, run_title
+from spatialweave.report.text import decimals
+from spatialweave.results.titles import modality, run_title
 
 if TYPE_CHECKING:
     import pandas as pd

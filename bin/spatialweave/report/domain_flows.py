@@ -12,7 +12,7 @@ from spatialweave.report.tables import ReportTable
 
 if TYPE_CHECKING:
     from spatialweave.report.alignment import MatchedSpots
-    from spatialweave.report.inputs import MethodRun
+    from spatialweave.results.runs import MethodRun
 
 MAX_ROWS = 40
 """Maximal number of rows of a table; the rarest are left out."""

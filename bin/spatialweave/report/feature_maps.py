@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from spatialweave.report.encode import pack
-from spatialweave.report.features import FeatureTable, most_variable, quantise
+from spatialweave.report.features import most_variable, quantise
+from spatialweave.results.values import FeatureTable
 
 ROOM = 12_000_000
 """Size of the page's feature maps in characters, over all modalities; the most variable features fill it."""

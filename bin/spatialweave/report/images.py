@@ -12,8 +12,8 @@ import numpy as np
 
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.tissue_image import LARGEST_SIDE, TissueImage
-from spatialweave.report.inputs import DatasetSpots
 from spatialweave.report.layout import GAP
+from spatialweave.results.spots import DatasetSpots
 
 AROUND = 0.25
 """Margin of an image around the spots of a single section, as a fraction of their extent. With several sections the

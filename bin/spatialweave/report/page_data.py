@@ -12,16 +12,14 @@ from spatialweave.domains.palette import SpotClasses, colour_classes
 from spatialweave.report import features
 from spatialweave.report.encode import pack, pack_codes, pack_text, smallest_type
 from spatialweave.report.feature_maps import mapped_features
-from spatialweave.report.features import FeatureTable, Marker
-from spatialweave.report.inputs import DatasetSpots, MethodRun
+from spatialweave.report.features import Marker
 from spatialweave.report.layout import WIDE, arrange
 from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
-from spatialweave.report.projection import choose_spots, project
-from spatialweave.report.text import modality as modality_title
-from spatialweave.sampling import random_subset
-
-MAX_MAP_SPOTS = 1_000_000
-"""Maximal number of spots on a map; of more, a random subset is drawn, and the page says so."""
+from spatialweave.results.projection import choose_spots, project, shown_spots
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
+from spatialweave.results.titles import modality as modality_title
+from spatialweave.results.values import FeatureTable
 
 MAX_MARKERS = 60
 """Number of markers of domains on the page, whatever its size."""
@@ -40,11 +38,6 @@ def packed(classes: SpotClasses, rows: np.ndarray) -> dict[str, Any]:
         "stripes": [palette.stripes(index) for index in classes.colours],
         "codes": pack_codes(classes.codes[rows], len(classes.names)),
     }
-
-
-def shown_spots(n_spots: int) -> np.ndarray:
-    """Return the spots on the maps: all, or a sorted random subset that is always the same."""
-    return random_subset(n_spots, MAX_MAP_SPOTS, seed=0)
 
 
 def projected_spots(n_drawn: int, runs: list[MethodRun]) -> np.ndarray:

@@ -12,7 +12,8 @@ from spatialweave.passport.words import no_markers_sentence, p_text
 from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Dots, dots
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import decimals, modality, words
+from spatialweave.report.text import decimals, words
+from spatialweave.results.titles import modality
 
 
 @dataclass

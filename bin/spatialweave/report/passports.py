@@ -28,7 +28,8 @@ from spatialweave.report.passport_tables import (
     seen_table,
 )
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality, number
+from spatialweave.report.text import number
+from spatialweave.results.titles import modality
 
 FACTS = {
     "area": "Area",

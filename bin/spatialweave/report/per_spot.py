@@ -8,9 +8,11 @@ import numpy as np
 
 from spatialweave.io.loadings import column_name
 from spatialweave.report.encode import pack
-from spatialweave.report.features import FeatureTable, quantise, quantise_between
-from spatialweave.report.inputs import MethodRun
-from spatialweave.report.text import modality, words
+from spatialweave.report.features import quantise, quantise_between
+from spatialweave.report.text import words
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.titles import modality
+from spatialweave.results.values import FeatureTable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import numpy as np
 from spatialweave.io.spot_tables import read_pseudotime
 from spatialweave.report.encode import pack
 from spatialweave.report.features import quantise_between
-from spatialweave.report.inputs import DatasetSpots, MethodRun
-from spatialweave.report.text import run_title
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
+from spatialweave.results.titles import run_title
 
 
 def pseudotime_map(

@@ -14,6 +14,7 @@ from spatialweave.io.files import write_text
 from spatialweave.prose import listing
 from spatialweave.report import text
 from spatialweave.report.scripts import linked, read
+from spatialweave.results.titles import modality
 
 FOLDER = Path(__file__).parent
 
@@ -67,9 +68,9 @@ def _environment() -> Any:
         "score",
         "duration",
         "memory",
-        "modality",
     ):
         environment.filters[name] = getattr(text, name)
+    environment.filters["modality"] = modality
     environment.filters["listing"] = listing
     return environment
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spatialweave.errors import EXIT_BAD_INPUT
-from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, REFERENCE, RUNS, WEAVE
+from spatialweave.io.result_tables import AGREEMENT, COMPLETED, LEADERBOARD, METRICS, OVERALL, RUNS, WEAVE
 from spatialweave.modalities import MODALITIES
-from spatialweave.report import inputs, methods_text, tables
+from spatialweave.report import methods_text, tables
 from spatialweave.report.boards import LEAD, board
-from spatialweave.report.consensus import REFERENCE_TITLE, TITLE
 from spatialweave.report.costs import cost_plot
-from spatialweave.report.inputs import MethodRun
 from spatialweave.report.provenance import read_run
 from spatialweave.report.render import render
+from spatialweave.results.records import read_failures, read_left_out, read_params, read_presets, read_versions
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.titles import method_titles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +47,11 @@ def write_run_report(sources: RunSources, target: Path) -> None:
     read = {"metrics": METRICS, "runs": RUNS, "leaderboard": LEADERBOARD, "overall": OVERALL, "agreement": AGREEMENT}
     found = {name: table.read_all(filter(None, [getattr(sources, name)])) for name, table in read.items()}
     metrics, runs = found["metrics"], found["runs"]
-    presets = inputs.read_presets(sources.presets)
-    failures = inputs.read_failures(sources.failures)
-    params = inputs.read_params(sources.params)
+    presets = read_presets(sources.presets)
+    failures = read_failures(sources.failures)
+    params = read_params(sources.params)
     methods = list(dict.fromkeys([*runs["method"], *metrics["method"]]))
-    titles = {name: presets[name].title if name in presets else name for name in [*presets, *methods]}
-    titles |= {WEAVE: TITLE, REFERENCE: REFERENCE_TITLE}
+    titles = method_titles(presets, methods)
     datasets = list(dict.fromkeys([*runs["dataset"], *metrics["dataset"]]))
     overall = found["overall"]
     several = overall[(overall["metric"] == LEAD) & (overall["of_datasets"] > 1)]
@@ -71,12 +71,12 @@ def write_run_report(sources: RunSources, target: Path) -> None:
         consensus=WEAVE,
         titles=titles,
         failures=failures,
-        left_out=inputs.read_left_out(sources.left_out),
+        left_out=read_left_out(sources.left_out),
         refused=EXIT_BAD_INPUT,
         notices=tables.notices_table(sources.notices),
         methods=compose_methods(runs, metrics, presets, params),
         params=tables.settings(params),
-        versions=tables.versions(inputs.read_versions(sources.versions)),
+        versions=tables.versions(read_versions(sources.versions)),
         run_line=record.line() if record else "",
         run_rows=record.rows() if record else [],
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spatialweave.metrics.metric_list import MetricInfo
 from spatialweave.report.axis import Axis
-from spatialweave.report.metric_list import MetricInfo
 from spatialweave.report.text import number
 
 WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 840, 280, 24, 30, 8, 40

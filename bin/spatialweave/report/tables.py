@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialweave.comparison import scores
 from spatialweave.io.result_tables import GRAPH_STATISTICS, NOTICES, QC_SUMMARY, UNDERSTOOD
 from spatialweave.io.understood import understood
-from spatialweave.report import metric_list, scores
-from spatialweave.report.inputs import MethodRun
+from spatialweave.metrics import metric_list
 from spatialweave.report.text import THOUSANDS, plain, words
+from spatialweave.results.runs import MethodRun
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from spatialweave import prose
-from spatialweave.io.result_tables import WEAVE
-from spatialweave.io.run_names import method_and_seed
-from spatialweave.report.metric_list import MODALITY_TITLES
-from spatialweave.report.scores import Score
+from spatialweave.comparison.scores import Score
 
 DOI = re.compile(r"^10\.\d{4,9}/\S+$")
 
@@ -86,18 +82,6 @@ def memory(megabytes: Any) -> str:
     if not math.isfinite(size) or size <= 0:
         return "–"
     return f"{size:.0f} MB" if size < 1000 else f"{size / 1000:.1f} GB"
-
-
-def modality(name: str) -> str:
-    """Return a modality's title."""
-    return MODALITY_TITLES.get(name, name)
-
-
-def run_title(run: str, titles: Mapping[str, str]) -> str:
-    """Return the title of a run, given its id: the consensus, which a dataset has once, is named without its seed."""
-    method, seed = method_and_seed(run)
-    title = titles.get(method, method)
-    return title if method == WEAVE else f"{title}, seed {seed}"
 
 
 def doi_link(doi: Any) -> str:

@@ -14,7 +14,7 @@ from spatialweave.io.result_tables import ALL, EVIDENCE, MODALITY_VALUE
 from spatialweave.io.run_names import RunKey, run_id
 from spatialweave.report.interval_plot import Estimate, IntervalPlot, interval_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.report.text import modality, run_title
+from spatialweave.results.titles import modality, run_title
 
 if TYPE_CHECKING:
     import pandas as pd

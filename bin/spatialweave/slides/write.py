@@ -11,13 +11,17 @@ from spatialweave.errors import InputError
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.passport.dataset import passports
 from spatialweave.passport.passport import Passport
-from spatialweave.passport.slide import MarkerMap, Slide
-from spatialweave.passport.spot_map import SpotMap
 from spatialweave.passport.tables import read_tables
-from spatialweave.report import consensus, inputs
-from spatialweave.report.dataset_results import method_titles
 from spatialweave.report.images import micrometres_on_map
 from spatialweave.report.layout import arrange
+from spatialweave.results.counts import read_features
+from spatialweave.results.first_run import first_run
+from spatialweave.results.records import read_presets
+from spatialweave.results.runs import read_methods, read_metrics, read_runs
+from spatialweave.results.spots import read_spots
+from spatialweave.results.titles import method_titles
+from spatialweave.slides.slide import MarkerMap, Slide
+from spatialweave.slides.spot_map import SpotMap
 
 
 def write_slides(
@@ -43,15 +47,15 @@ def write_slides(
     InputError
         When a file breaks the data contract, or no run has domains.
     """
-    spots = inputs.read_spots(latents)
-    runs = inputs.read_runs(files, spots, embeddings_of=(WEAVE,))
-    _, first = consensus.first_run(runs, inputs.read_metrics(files, dataset), inputs.read_methods(files))
+    spots = read_spots(latents)
+    runs = read_runs(files, spots, embeddings_of=(WEAVE,))
+    _, first = first_run(runs, read_metrics(files, dataset), read_methods(files))
     if first is None:
         raise InputError(str(files), "no run has domains", "<method>.seed<k>.domains.csv with its metrics")
-    titles = method_titles(inputs.read_presets(presets), runs)
+    titles = method_titles(read_presets(presets), (run.method for run in runs))
     found = passports(spots, runs, first, read_tables(files), titles)
     wanted = {best for pages in found.values() for page in pages for best in _best_markers(page)}
-    sections, values = inputs.read_features(counts, spots, wanted)
+    sections, values = read_features(counts, spots, wanted)
     codes, names = spots.stack()
     arrangement = arrange(spots.coordinates, codes, len(names))
     lengths = micrometres_on_map(sections, {"names": names, "scales": arrangement.scales})

@@ -10,7 +10,6 @@ import numpy as np
 
 from spatialweave.domains.matching import FOUND_AGAIN
 from spatialweave.passport.passport import Change, Passport
-from spatialweave.passport.sightings import BINS
 from spatialweave.passport.words import (
     certainty_sentence,
     need_sentence,
@@ -18,7 +17,9 @@ from spatialweave.passport.words import (
     p_text,
     seen_sentence,
 )
-from spatialweave.report.text import decimals, modality
+from spatialweave.report.text import decimals
+from spatialweave.results.sightings import BINS
+from spatialweave.results.titles import modality
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,8 +18,10 @@ from spatialweave.io import contract, count_matrix
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import METRICS
 from spatialweave.report.dataset import headline
-from spatialweave.report.inputs import DatasetSpots, MethodRun, read_counts, read_features, read_metrics, run_files
-from spatialweave.report.scores import BestRun
+from spatialweave.results.counts import read_counts, read_features
+from spatialweave.results.first_run import BestRun
+from spatialweave.results.runs import MethodRun, read_metrics, run_files
+from spatialweave.results.spots import DatasetSpots
 
 SECTIONS = [SectionSize("b", "dbit", {"rna": 1}, {"rna": 9}), SectionSize("a", "dbit", {"rna": 1}, {"rna": 2})]
 OBS = pd.DataFrame(

@@ -12,6 +12,9 @@ import numpy as np
 from spatialweave.graphs.nearest import nearest
 from spatialweave.sampling import random_subset
 
+MAX_MAP_SPOTS = 1_000_000
+"""Maximal number of spots on a map; of more, a random subset is drawn, and the page says so."""
+
 MAX_SPOTS = 20_000
 """Maximal number of spots projected per run."""
 
@@ -26,6 +29,11 @@ EXTENT = 10.0
 
 NOISE = 1e-4
 """Standard deviation of the initial noise, as in umap-learn."""
+
+
+def shown_spots(n_spots: int) -> np.ndarray:
+    """Return the spots on the maps: all, or a sorted random subset that is always the same."""
+    return random_subset(n_spots, MAX_MAP_SPOTS, seed=0)
 
 
 def choose_spots(n_spots: int, n_runs: int, seed: int = 0) -> np.ndarray:

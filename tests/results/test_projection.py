@@ -7,7 +7,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.manifold import trustworthiness
 
-from spatialweave.report import projection
+from spatialweave.results import projection
 
 
 def test_umap_is_deterministic_and_keeps_clusters_apart() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialweave.passport.sightings import seen_by_runs
+from spatialweave.results.sightings import seen_by_runs
 
 CODES = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spatialweave.io.files import atomic_path
-from spatialweave.passport import slide_panels
 from spatialweave.passport.passport import Passport
-from spatialweave.passport.slide_panels import INK, LINE, OTHERS, SMALL, SOFT, TEXT
-from spatialweave.passport.spot_map import SpotMap
 from spatialweave.report.text import number
+from spatialweave.slides import panels
+from spatialweave.slides.panels import INK, LINE, OTHERS, SMALL, SOFT, TEXT
+from spatialweave.slides.spot_map import SpotMap
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -101,15 +101,15 @@ class Slide:
         one = self.passport
         figure = Figure(figsize=SIZE, facecolor="white")
         FigureCanvasAgg(figure)
-        title = slide_panels.cut(f"Domain {one.label}", 60)
+        title = panels.cut(f"Domain {one.label}", 60)
         figure.text(0.025, 0.935, title, fontsize=TITLE, fontweight="bold", va="center")
         figure.text(0.025, 0.885, self._facts(), fontsize=TEXT, color=SOFT, va="center")
         self._maps(figure)
-        slide_panels.certainty(figure, one, self.labels)
-        slide_panels.sightings(figure, one, self.titles)
-        slide_panels.need(figure, one)
-        slide_panels.markers(figure, one)
-        slide_panels.texts(figure, one, self.labels)
+        panels.certainty(figure, one, self.labels)
+        panels.sightings(figure, one, self.titles)
+        panels.need(figure, one)
+        panels.markers(figure, one)
+        panels.texts(figure, one, self.labels)
         figure.text(0.025, 0.018, self._footer(), fontsize=7, color=SOFT)
         return figure
 
@@ -129,7 +129,7 @@ class Slide:
     def _maps(self, figure: Figure) -> None:
         from matplotlib.patches import Rectangle
 
-        slide_panels.head(figure, 0.025, 0.85, "Where is it?")
+        panels.head(figure, 0.025, 0.85, "Where is it?")
         for x, fill, text in ((0.13, self.colour, f"domain {self.passport.number}"), (0.205, OTHERS, "other domains")):
             figure.add_artist(Rectangle((x, 0.843), 0.009, 0.014, color=fill, transform=figure.transFigure))
             figure.text(x + 0.013, 0.85, text, fontsize=SMALL, color=SOFT, va="center")
@@ -137,13 +137,13 @@ class Slide:
         place = (0.025, 0.39, 0.3, 0.43) if below else (0.025, 0.08, 0.3, 0.74)
         self.spots.draw_classes(figure.add_axes(place), self.inside, self.colour, OTHERS)
         if below:
-            slide_panels.head(figure, 0.025, 0.325, "Its best marker in each modality")
+            panels.head(figure, 0.025, 0.325, "Its best marker in each modality")
         shown = self.markers[:MOST_MAPS]
         for index, marker in enumerate(shown):
             width = 0.3 / len(shown)
             axes = figure.add_axes((0.025 + index * width, 0.065, width - 0.008, 0.21))
             self.spots.draw_values(axes, marker.values)
-            axes.set_title(slide_panels.cut(marker.title, 20), fontsize=SMALL, color=INK, pad=3)
+            axes.set_title(panels.cut(marker.title, 20), fontsize=SMALL, color=INK, pad=3)
 
     def _footer(self) -> str:
         text = f"spatialweave · {self.dataset} · {self.passport.run_title}."

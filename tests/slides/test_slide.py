@@ -10,12 +10,12 @@ import pytest
 
 from spatialweave.passport.dataset import passports
 from spatialweave.passport.passport import Passport
-from spatialweave.passport.slide import MarkerMap, Slide
-from spatialweave.passport.spot_map import MOST_SPOTS, SpotMap
 from spatialweave.passport.tables import read_tables
+from spatialweave.slides.slide import MarkerMap, Slide
+from spatialweave.slides.spot_map import MOST_SPOTS, SpotMap
 
+from ..passport.made import CODES, HALVED, run, spots, write_cohort
 from ..report.characterised_files import write_characterised
-from .made import CODES, HALVED, run, spots, write_cohort
 
 TITLES = {"smart": "SMART", "a": "Method A $x$ & <b>"}
 

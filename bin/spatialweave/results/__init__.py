@@ -1,0 +1,1 @@
+"""What the stages have found out about a dataset, read from their files: its spots, runs, counts and records."""

@@ -1,0 +1,1 @@
+"""Slides of domains as PDF, PNG and SVG (PASSPORTS)."""
