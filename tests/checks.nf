@@ -1,6 +1,7 @@
 // Many samplesheets and sets of parameters through the checks in one process: what each gives, or what stopped it.
 // It needs .venv, modules/, assets/, bin/, conf/, environments/, nextflow.config and nextflow_schema.json beside it (tests/checks.py).
 
+include { codeDigest      } from './modules/checks/code'
 include { planOf          } from './modules/checks/plan'
 include { readSamplesheet } from './modules/checks/samplesheet'
 include { resolveParams   } from './modules/checks/params'
@@ -30,7 +31,7 @@ def planned(given) {
 
 workflow {
     def cases = new groovy.json.JsonSlurper().parse(new File(params.cases))
-    def checks = [sheets: { path -> readSamplesheet(path).collect { meta, _files -> meta } }, params: { given -> resolveParams(given) }, plans: { given -> planned(given) }]
+    def checks = [sheets: { path -> readSamplesheet(path).collect { meta, _files -> meta } }, params: { given -> resolveParams(given) }, plans: { given -> planned(given) }, digests: { folder -> codeDigest(file(folder)) }]
     def found = cases.collectEntries { kind, given -> [kind, given.collect { one -> outcome { checks[kind](one) } }] }
     new File(params.found).text = groovy.json.JsonOutput.toJson(found)
 }

@@ -65,6 +65,27 @@ class Pipeline:
 TO_DOMAINS = ("--assess", "false", "--characterise", "false", "--passports", "none", "--export", "none")
 """Options of a run that is looked at up to its domains only."""
 
+TOY = """\
+title: Toy
+summary: A method over a library that the pipeline's own environment lacks.
+preprocess: smart
+graph: spatial
+environment: toy
+gpu: false
+config: {}
+"""
+TOY_MODULE = '''\
+"""A method of no use."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Config:
+    """No settings."""
+'''
+"""The preset and the module of a method with an environment of its own."""
+
 STAND_INS = {
     "engine": ("docker", "podman", "singularity", "apptainer", "ch-run", "ch-image"),
     "scheduler": ("sbatch", "squeue", "bsub", "bjobs", "qsub", "qstat"),
@@ -107,3 +128,24 @@ def pipeline_copy(project: Path, tmp_path: Path) -> Callable[[], Pipeline]:
         return Pipeline(copy, launch, traced=False)
 
     return make
+
+
+@pytest.fixture
+def with_toy(pipeline_copy: Callable[[], Pipeline]) -> Pipeline:
+    """A copy of the project with one more method: a preset, a module, and the pins of its environment."""
+    pipeline = pipeline_copy()
+    (pipeline.project / "assets" / "methods" / "toy.yml").write_text(TOY)
+    (pipeline.project / "bin" / "spatialweave" / "methods" / "toy.py").write_text(TOY_MODULE)
+    pins = pipeline.project / "environments" / "toy"
+    pins.mkdir(parents=True)
+    (pins / "requirements.txt").write_text("toy==1.0\n")
+    return pipeline
+
+
+def make_baseline(with_toy: Pipeline) -> None:
+    """Make the method a baseline, and the only one."""
+    methods = with_toy.project / "assets" / "methods"
+    for preset in methods.glob("*.yml"):
+        if "baseline: true" in preset.read_text():
+            preset.unlink()
+    (methods / "toy.yml").write_text(TOY + "baseline: true\n")

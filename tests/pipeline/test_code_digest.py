@@ -1,61 +1,57 @@
-"""An edit of the package re-runs what depends on it; nothing of older code is ever served."""
+"""An edit of the package, or of a file in an input folder, re-runs what depends on it; resuming repeats nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from ..checks import ends
 from .conftest import TO_DOMAINS, Pipeline
 
 
-def test_an_edit_reruns_tasks_and_a_touch_does_not(pipeline_copy: Callable[[], Pipeline]) -> None:
+def test_what_is_changed_is_run_again_and_nothing_else(pipeline_copy: Callable[[], Pipeline], tmp_path: Path) -> None:
     pipeline = pipeline_copy()
-    arguments = ("-stub-run", "-profile", "test", "--seeds", "1", "--control", "false", *TO_DOMAINS)
+    matrix = pipeline.folder / "outs" / "filtered" / "matrix.mtx"
+    matrix.parent.mkdir(parents=True)
+    matrix.write_text("1")
+    (pipeline.folder / "sheet.csv").write_text("dataset,rna\none,outs\n")
+    # A name of digits, which Nextflow takes for a number
+    arguments = ("-stub-run", "--input", "sheet.csv", "--control", "false", "--outdir", "2026", *TO_DOMAINS)
     first = pipeline.run(*arguments)
     assert first.code == 0, first.text
-    source = pipeline.project / "bin" / "spatialweave" / "platforms.py"
+    assert (pipeline.folder / "2026" / "report.html").exists()
 
+    source = pipeline.project / "bin" / "spatialweave" / "platforms.py"
     source.touch()
     touched = pipeline.run(*arguments, "-resume")
     assert touched.tasks("Submitted") == []
     assert sorted(touched.tasks("Cached")) == sorted(first.tasks("Submitted"))
 
-    def add_a_line() -> None:
-        source.write_text(source.read_text() + "\n# an edit\n")
-
-    def add_a_table() -> None:
-        (source.parent / "table.yml").write_text("key: value\n")
-
-    def change_the_lock() -> None:
-        (pipeline.project / "uv.lock").write_text("other versions\n")
-
-    for edit in (add_a_line, add_a_table, change_the_lock):
-        edit()
-        edited = pipeline.run(*arguments, "-resume")
-        assert edited.tasks("Cached") == []
-        assert sorted(edited.tasks("Submitted")) == sorted(first.tasks("Submitted"))
-
-
-def test_a_changed_file_in_a_folder_is_read_again(pipeline: Pipeline, tmp_path: Path) -> None:
-    """The folder itself, of which Nextflow looks at the date, stays as it is."""
-    matrix = tmp_path / "outs" / "filtered" / "matrix.mtx"
-    matrix.parent.mkdir(parents=True)
-    matrix.write_text("1")
-    (tmp_path / "sheet.csv").write_text("dataset,rna\none,outs\n")
-    # A name of digits, which Nextflow takes for a number
-    arguments = (
-        "-stub-run",
-        "--input",
-        str(tmp_path / "sheet.csv"),
-        "--control",
-        "false",
-        "--outdir",
-        "2026",
-        *TO_DOMAINS,
-    )
-    first = pipeline.run(*arguments)
-    assert first.code == 0, first.text
-    assert (tmp_path / "2026" / "report.html").exists()
-    assert pipeline.run(*arguments, "-resume").tasks("Submitted") == []
+    # The folder itself, of which Nextflow looks at the date, stays as it is.
     matrix.write_text("12")
     assert "INGEST (one/one)" in pipeline.run(*arguments, "-resume").tasks("Submitted")
+
+    source.write_text(source.read_text() + "\n# an edit\n")
+    edited = pipeline.run(*arguments, "-resume")
+    assert edited.tasks("Cached") == []
+    assert sorted(edited.tasks("Submitted")) == sorted(first.tasks("Submitted"))
+
+
+def test_every_file_of_the_package_and_the_lock_count(tmp_path: Path) -> None:
+    def project(name: str, **files: str) -> str:
+        written = {"bin/spatialweave/a.py": "a = 1\n", "uv.lock": "numpy 2\n"} | files
+        for path, text in written.items():
+            (tmp_path / name / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / path).write_text(text)
+        return str(tmp_path / name)
+
+    same = [project("one"), project("two", **{"bin/spatialweave/__pycache__/a.pyc": "compiled", "README.md": "text"})]
+    others = [
+        project("a line", **{"bin/spatialweave/a.py": "a = 1\n# an edit\n"}),
+        project("a table", **{"bin/spatialweave/io/table.yml": "key: value\n"}),
+        project("the lock", **{"uv.lock": "numpy 3\n"}),
+        project("a name", **{"bin/spatialweave/b.py": "a = 1\n"}),
+    ]
+    digests = [end["accepted"] for end in ends(tmp_path, digests=[*same, *others])["digests"]]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 1 + len(others)

@@ -122,7 +122,8 @@ def test_normalised_peaks_with_latents_and_spots_outside_the_tissue(pipeline: Pi
     sheet.write_text(
         "dataset,rna,atac,platform,n_domains,precomputed\none,test_rna.h5ad,peaks.h5ad,dbit,5,atac:X_lsi\n"
     )
-    run = pipeline.run("--input", str(sheet), "--control", "false", "--method_options", "smart.epochs=3")
+    unneeded = ("--assess", "false", "--passports", "none", "--export", "none")
+    run = pipeline.run("--input", str(sheet), "--control", "false", "--method_options", "smart.epochs=3", *unneeded)
     assert run.code == 0, run.text
     data = mudata.read_h5mu(run.results / "one" / "integrated.h5mu")
     atac = data["atac"]

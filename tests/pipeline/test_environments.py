@@ -2,48 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ..checks import refusal
-from .conftest import TO_DOMAINS, Pipeline, link_stand_ins
-
-PRESET = """\
-title: Toy
-summary: A method over a library that the pipeline's own environment lacks.
-preprocess: smart
-graph: spatial
-environment: toy
-gpu: false
-config: {}
-"""
-MODULE = '''\
-"""A method of no use."""
-
-from dataclasses import dataclass
-
-
-@dataclass
-class Config:
-    """No settings."""
-'''
-
-
-@pytest.fixture
-def with_toy(pipeline_copy: Callable[[], Pipeline]) -> Pipeline:
-    """A copy of the project with one more method: a preset, a module, and the pins of its environment."""
-    pipeline = pipeline_copy()
-    (pipeline.project / "assets" / "methods" / "toy.yml").write_text(PRESET)
-    (pipeline.project / "bin" / "spatialweave" / "methods" / "toy.py").write_text(MODULE)
-    pins = pipeline.project / "environments" / "toy"
-    pins.mkdir(parents=True)
-    (pins / "requirements.txt").write_text("toy==1.0\n")
-    return pipeline
+from .conftest import TO_DOMAINS, TOY, Pipeline, link_stand_ins, make_baseline
 
 
 def named_tasks(pipeline: Pipeline) -> dict[str, Path]:
@@ -105,23 +71,10 @@ def test_a_missing_environment_is_named_with_the_command_that_makes_it(
     assert command in text
 
 
-def test_a_baseline_is_left_out_unless_nothing_else_is_left(with_toy: Pipeline) -> None:
-    methods = with_toy.project / "assets" / "methods"
-    for preset in methods.glob("*.yml"):
-        if "baseline: true" in preset.read_text():
-            preset.unlink()
-    (methods / "toy.yml").write_text(PRESET + "baseline: true\n")
-    alone = with_toy.folder / "alone"
-    alone.mkdir()
-    text = refusal(alone, project=with_toy.project, simulate="test", methods="toy")
+def test_a_baseline_is_refused_where_nothing_else_is_left(with_toy: Pipeline) -> None:
+    make_baseline(with_toy)
+    text = refusal(with_toy.folder, project=with_toy.project, simulate="test", methods="toy")
     assert "make environment NAME=toy" in text
-    run = with_toy.run("-profile", "test", "--methods", "smart,toy", "--seeds", "1", *TO_DOMAINS)
-    assert run.code == 0, run.text
-    assert not [task for task in run.tasks("Submitted") if "toy" in task]
-    (notice,) = csv.DictReader((run.results / "notices.csv").open(newline=""))
-    assert (notice["process"], notice["task"]) == ("TRAIN", "toy")
-    assert "type 'make environment NAME=toy'" in notice["notice"]
-    assert "make environment NAME=toy" in (run.results / "report.html").read_text(encoding="utf-8")
 
 
 def test_an_image_that_docker_does_not_have_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,6 +102,6 @@ def test_an_engine_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
 
 def test_a_name_that_is_no_name_is_refused(with_toy: Pipeline) -> None:
     preset = with_toy.project / "assets" / "methods" / "toy.yml"
-    preset.write_text(PRESET.replace("environment: toy", "environment: ../toy"))
+    preset.write_text(TOY.replace("environment: toy", "environment: ../toy"))
     text = refusal(with_toy.folder, project=with_toy.project, simulate="test", methods="toy")
     assert "toy.yml, environment: '../toy'" in text

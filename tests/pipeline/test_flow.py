@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TO_DOMAINS, Pipeline, Run
+from .conftest import TO_DOMAINS, Pipeline, Run, make_baseline
 
 METHODS = ("smart", "pca_smooth")
 SEEDS = (1, 2, 3)
@@ -212,13 +212,17 @@ def test_resume_after_success_runs_nothing(finished: tuple[Pipeline, Run]) -> No
     assert sorted(again.tasks("Cached")) == sorted(first.tasks("Submitted"))
 
 
-def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeline, Run], pipeline: Pipeline) -> None:
-    """Undisturbed but for a kill -9 of Nextflow while it trains: what goes on from there ends with the same domains."""
+def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeline, Run], with_toy: Pipeline) -> None:
+    """Undisturbed but for a kill -9 of Nextflow while it trains: what goes on from there ends with the same domains.
+
+    A baseline whose environment is not there is left out.
+    """
     _, undisturbed = finished
-    options = ("-profile", "test", "--seeds", "1", *TO_DOMAINS)
-    command = pipeline.command(*options)
+    make_baseline(with_toy)
+    options = ("-profile", "test", "--methods", "smart,toy", "--seeds", "1", *TO_DOMAINS)
+    command = with_toy.command(*options)
     with subprocess.Popen(
-        command, cwd=pipeline.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=with_toy.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -226,11 +230,16 @@ def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeli
                 break
         time.sleep(3)
         os.kill(process.pid, signal.SIGKILL)
-    assert not (pipeline.results / "report.html").exists()
-    resumed = pipeline.run(*options, "-resume")
+    assert not (with_toy.results / "report.html").exists()
+    resumed = with_toy.run(*options, "-resume")
     assert resumed.code == 0, resumed.text
     assert any(task.startswith("PREPROCESS") for task in resumed.tasks("Cached"))
     assert any(task.startswith("TRAIN") for task in resumed.tasks("Submitted"))
     expected = {f"test/domains/{method}/seed1.csv" for method in METHODS}
     expected = {name: table for name, table in domains(undisturbed.results).items() if name in expected}
     assert domains(resumed.results) == expected and len(expected) == len(METHODS)
+
+    (notice,) = rows(resumed.results / "notices.csv")
+    assert (notice["process"], notice["task"]) == ("TRAIN", "toy")
+    assert "type 'make environment NAME=toy'" in notice["notice"]
+    assert "make environment NAME=toy" in (resumed.results / "report.html").read_text(encoding="utf-8")
