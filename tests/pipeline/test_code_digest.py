@@ -1,4 +1,4 @@
-"""An edit of the package, or of a file in an input folder, re-runs what depends on it; resuming repeats nothing else."""
+"""An edit of the package, or of a file in an input folder, re-runs what depends on it; nothing else is repeated."""
 
 from __future__ import annotations
 
