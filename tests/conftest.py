@@ -14,11 +14,14 @@ MOST_WORKERS, GB_OF_WORKER = 4, 6
 """Most workers, and memory for each: some tests run the pipeline, with two or three tasks at a time."""
 
 LONGEST = (
-    "test_sections.py",
+    "test_datasets.py",
     "test_flow.py",
     "test_tutorial.py",
-    "test_datasets.py",
+    "test_checks.py",
+    "test_sections.py",
     "test_profiles.py",
+    "test_environments.py",
+    "test_reference.py",
     "test_published.py",
 )
 

@@ -16,7 +16,7 @@ from spatialweave.io.embeddings import MATCHED_RUNS
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE, WOVEN
 from spatialweave.io.run_names import run_id
-from spatialweave.io.spot_tables import read_domains_of_runs
+from spatialweave.io.spot_tables import domains_table, read_domains_of_runs
 from spatialweave.training.run import peak_memory, versions
 from spatialweave.training.session import NOTHING_TRAINED
 
@@ -107,14 +107,9 @@ def spot_tables(obs: pd.DataFrame, runs: list[str], found: Consensus) -> tuple[p
     import pandas as pd
 
     confidence = {"confidence": found.confidence, "agreement": found.agreement, "entropy": found.entropy}
-    table = pd.DataFrame(
-        {
-            "barcode": obs["barcode"].astype(str).to_numpy(),
-            "section": obs["section"].astype(str).to_numpy(),
-            "domain": found.labels,
-            **{name: np.round(values, 4) for name, values in confidence.items()},
-            "next_domain": np.where(found.runner_up > 0, found.runner_up.astype(str), ""),
-        }
+    table = domains_table(obs, found.labels).assign(
+        **{name: np.round(values, 4) for name, values in confidence.items()},
+        next_domain=np.where(found.runner_up > 0, found.runner_up.astype(str), ""),
     )
     domains = [str(domain) for domain in range(1, found.support.shape[1] + 1)]
     per_spot = {

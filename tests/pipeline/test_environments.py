@@ -42,14 +42,14 @@ def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
 ) -> None:
     monkeypatch.setenv("PATH", f"{link_stand_ins(tmp_path)}{os.pathsep}{os.environ['PATH']}")
     site = tmp_path / "site.config"
-    arguments = ("-stub-run", "-profile", "test,podman", "--methods", "toy", "-c", str(site), *TO_DOMAINS)
     site.write_text("process.container = 'site/all:1'\n")
-    refused = with_toy.run(*arguments)
-    assert refused.code != 0 and refused.tasks("Submitted") == []
-    assert "process.container names one image for all tasks, but environment 'toy' has its own" in refused.text
+    options = ("-profile", "podman", "-c", str(site))
+    text = refusal(with_toy.folder, *options, project=with_toy.project, simulate="test", methods="toy")
+    assert "process.container names one image for all tasks, but environment 'toy' has its own" in text
     choice = "method.environment ? 'site/toy:1' : 'site/all:1'"
     site.write_text(f"process {{ container = 'site/all:1'; withName: TRAIN {{ container = {{ {choice} }} }} }}\n")
-    run = with_toy.run(*arguments)
+    arguments = ("-stub-run", "-profile", "test,podman", "--seeds", "1", "--methods", "toy")
+    run = with_toy.run(*arguments, "-c", str(site), *TO_DOMAINS)
     assert run.code == 0, run.text
     for name, task in named_tasks(with_toy).items():
         image = "site/toy:1" if name.startswith("TRAIN (test, toy,") else "site/all:1"

@@ -1,4 +1,4 @@
-"""Scores in the reports: mean over seeds, the best method if there is one, the best run, and a ranking."""
+"""Scores of methods: mean over seeds, the best method if there is one, and a ranking."""
 
 from __future__ import annotations
 

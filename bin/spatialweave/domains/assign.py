@@ -12,6 +12,7 @@ from spatialweave.domains.cluster import cluster
 from spatialweave.domains.labels import check_embedding, number_by_size, refine
 from spatialweave.io.embeddings import read_embedding
 from spatialweave.io.graph_file import read_spatial_graph
+from spatialweave.io.spot_tables import domains_table
 
 
 def assign_domains(
@@ -59,13 +60,7 @@ def assign_domains(
         "refined_spots": int((refined != clustered.labels).sum()),
         "sizes": np.bincount(labels)[1:].tolist(),
     }
-    table = pd.DataFrame(
-        {
-            "barcode": embedding.obs["barcode"].astype(str).to_numpy(),
-            "section": embedding.obs["section"].astype(str).to_numpy(),
-            "domain": labels.astype(str),
-        }
-    )
+    table = domains_table(embedding.obs, labels)
     if clustered.probabilities is not None:
         table["probability"] = np.round(clustered.probabilities[np.arange(len(refined)), refined - 1], 4)
     return table, record

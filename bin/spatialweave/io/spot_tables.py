@@ -50,6 +50,11 @@ def read_domains_of_runs(files: Sequence[Path], obs: pd.DataFrame) -> dict[RunKe
     return {run: read_domains(path, obs) for run, path in zip(runs, files, strict=True)}
 
 
+def domains_table(obs: pd.DataFrame, domains: np.ndarray) -> pd.DataFrame:
+    """Return the table DOMAINS of the spots of `obs` (columns barcode and section), from 1."""
+    return obs[["barcode", "section"]].astype(str).reset_index(drop=True).assign(domain=domains)
+
+
 def coordinates_table(obs: pd.DataFrame, coordinates: np.ndarray) -> pd.DataFrame:
     """Return the table of the coordinates (spots x 2) of the spots of `obs` (columns section and barcode)."""
     table = obs[["section", "barcode"]].astype(str).reset_index(drop=True)

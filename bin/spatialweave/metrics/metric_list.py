@@ -1,4 +1,4 @@
-"""Metrics in the reports: titles, groups, directions and definitions."""
+"""Metrics as tables and reports show them: titles, groups, directions and definitions."""
 
 from __future__ import annotations
 

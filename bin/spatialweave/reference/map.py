@@ -20,6 +20,7 @@ from spatialweave.io.notices import warn
 from spatialweave.io.result_table import TEXT
 from spatialweave.io.result_tables import NAMES, OF_MODEL, REFERENCE
 from spatialweave.io.saved_model import AGAIN, SavedModel
+from spatialweave.io.spot_tables import domains_table
 from spatialweave.method import Fitted, load_method, method_names
 from spatialweave.preprocess.by_model import clusters_of, frozen_preparations
 from spatialweave.reference.evidence import Evidence
@@ -120,13 +121,8 @@ def map_sections(model: SavedModel, latents: Path, counts: Path, graph: Path, ru
     per_spot = {PROBABILITY: probability, UNLIKENESS: unlikeness}
     fitted.extras[EXTRA] = pd.DataFrame(per_spot, index=dataset.obs.index).astype(np.float32)
     fitted.record = _record(model, fitted, config, run)
-    table = pd.DataFrame(
-        {
-            "barcode": dataset.obs["barcode"].astype(str).to_numpy(),
-            "section": dataset.obs["section"].astype(str).to_numpy(),
-            "domain": (domains + 1).astype(str),
-            **{name: column.round(6) for name, column in per_spot.items()},
-        }
+    table = domains_table(dataset.obs, domains + 1).assign(
+        **{name: column.round(6) for name, column in per_spot.items()}
     )
     clustering = {
         "dataset": dataset.name,

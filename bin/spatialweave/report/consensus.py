@@ -1,8 +1,8 @@
-"""Consensus in a dataset's report: when it is shown first, and how far the runs agree with it."""
+"""The table of how far the runs of a dataset agree with its consensus."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number
 from spatialweave.results.first_run import members, woven_run
 from spatialweave.results.runs import MethodRun
-
-if TYPE_CHECKING:
-    pass
 
 
 def consensus_table(runs: list[MethodRun], titles: dict[str, str]) -> ReportTable | None:

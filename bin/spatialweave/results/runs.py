@@ -1,4 +1,4 @@
-"""Read the files of the stages before the report; files missing after a failed run leave empty values."""
+"""The runs of a dataset, read from their files; files missing after a failed run leave empty values."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.io.dataset import read_spots as read_spots_only
+from spatialweave.io import dataset as latents_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ class DatasetSpots:
 
 def read_spots(latents: Path) -> DatasetSpots:
     """Read the spots of a latents file."""
-    dataset = read_spots_only(latents)
+    dataset = latents_file.read_spots(latents)
     labels = _texts(dataset.obs["label"]) if "label" in dataset.obs else []
     return DatasetSpots(
         obs=dataset.obs[["barcode", "section"]].astype(str),
