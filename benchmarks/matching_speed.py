@@ -56,8 +56,8 @@ def measure(n_spots: int) -> dict[str, float]:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
     import numpy as np
 
-    from spatialweave.alignment.matching import match, match_nearest
-    from spatialweave.alignment.whole_section import MappingSettings, map_section
+    from spatialweave.matching.match import match, match_nearest
+    from spatialweave.matching.whole_section import MappingSettings, map_section
 
     rng = np.random.default_rng(0)
     side = round(np.sqrt(n_spots))

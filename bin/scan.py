@@ -28,7 +28,7 @@ def main(embedding: Path, min_domains: int, max_domains: int, seed: int, out: Pa
     from spatialweave.io.embeddings import read_embedding, training_record
     from spatialweave.io.result_tables import NUMBERS, PARTITIONS
 
-    data = read_embedding(embedding, tables=())
+    data = read_embedding(embedding, keys=())
     record = training_record(data)
     run = (str(data.uns["spatialweave"]["dataset"]), record["method"], record["seed"])
     found = scan(np.asarray(data.X), range(min_domains, max_domains + 1), seed)

@@ -1,4 +1,4 @@
-// Many samplesheets and sets of parameters through the checks in one process: what each gives, or what stopped it.
+// Many samplesheets, sets of parameters and projects through the checks in one process: what each gives, or what stopped it.
 // It needs .venv, modules/, assets/, bin/, conf/, environments/, nextflow.config and nextflow_schema.json beside it (tests/checks.py).
 
 include { codeDigest      } from './modules/checks/code'

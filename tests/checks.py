@@ -17,8 +17,8 @@ def ends(folder: Path, *options: str, project: Path = ROOT, **cases: list[Any]) 
     """What the checks make of each case, run from `folder`: {"accepted": ...}, {"refused": text} or {"broken": text}.
 
     `sheets` are paths of samplesheets, `params` parameters to be resolved, `plans` parameters of whole runs with the
-    sheets that they name, `digests` projects of which
-    the digest of the code is taken. The options are Nextflow's own, e.g. "-profile", "slurm".
+    sheets that they name, `digests` projects whose code is digested. The options are Nextflow's own, e.g. "-profile",
+    "slurm".
     """
     for name in PARTS:
         if not (folder / name).exists():

@@ -14,15 +14,15 @@ MOST_WORKERS, GB_OF_WORKER = 4, 6
 """Most workers, and memory for each: some tests run the pipeline, with two or three tasks at a time."""
 
 LONGEST = (
-    "test_datasets.py",
-    "test_flow.py",
-    "test_tutorial.py",
-    "test_checks.py",
-    "test_sections.py",
-    "test_profiles.py",
-    "test_environments.py",
-    "test_reference.py",
-    "test_published.py",
+    "pipeline/test_datasets.py",
+    "pipeline/test_flow.py",
+    "docs/test_tutorial.py",
+    "pipeline/test_checks.py",
+    "pipeline/test_sections.py",
+    "pipeline/test_profiles.py",
+    "pipeline/test_environments.py",
+    "pipeline/test_reference.py",
+    "published/test_published.py",
 )
 
 
@@ -34,7 +34,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that no worker is left alone with one of them at the end."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+    def place(item: pytest.Item) -> int:
+        name = f"{item.path.parent.name}/{item.path.name}"
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ LAYERS = (
     ("characterise",),
     ("results",),
     ("metrics",),
-    ("mining", "nn", "alignment", "domains"),
-    ("preprocess", "qc", "simulate", "export"),
+    ("mining", "nn", "alignment", "matching", "domains"),
+    ("preprocess", "qc", "simulate", "export", "blocks"),
     ("graphs",),
     ("cli",),
     ("io",),
@@ -53,7 +53,19 @@ def test_imports_go_down(imports: grimp.ImportGraph) -> None:
 
 
 @pytest.mark.parametrize(
-    "part", ["report", "slides", "assemble", "comparison", "summary", "assess", "characterise", "passport", "results"]
+    "part",
+    [
+        "report",
+        "slides",
+        "assemble",
+        "comparison",
+        "summary",
+        "assess",
+        "characterise",
+        "passport",
+        "results",
+        "cohort",
+    ],
 )
 def test_what_reads_results_knows_nothing_of_training(imports: grimp.ImportGraph, part: str) -> None:
     own = {f"spatialweave.{part}", *imports.find_descendants(f"spatialweave.{part}")}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers
 from spatialweave.alignment.choice import Judge, Place, choose, lies_on, two_halves
 from spatialweave.alignment.prepared_section import UnpreparedSection, prepare
 from spatialweave.alignment.registration_score import RegistrationScore
+from spatialweave.blocks.ratios import N_BLOCKS, BlockRatios, block_numbers
 
 GRID = np.stack(np.meshgrid(np.arange(30.0), np.arange(30.0)), -1).reshape(-1, 2)
 NEAR, FAR = transforms.rigid(0.0, (1.0, 0.0)), transforms.rigid(0.0, (9.0, 0.0))

@@ -7,12 +7,12 @@ import pytest
 from sklearn.linear_model import Ridge
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.block_ratios import block_numbers
-from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, RIDGE
 from spatialweave.alignment.prepared_section import PreparedSection, UnpreparedSection, prepare
 from spatialweave.alignment.raster import rasterise
 from spatialweave.alignment.registration_score import RegistrationScore
 from spatialweave.alignment.spatial_components import SpatialComponents
+from spatialweave.blocks.cross_prediction import FOLD_OF_BLOCK, RIDGE
+from spatialweave.blocks.ratios import block_numbers
 
 GRID = np.stack(np.meshgrid(np.arange(20.0), np.arange(20.0)), -1).reshape(-1, 2)
 HALF = GRID[GRID[:, 0] < 10]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK
 from spatialweave.assess.hidden_spots import SHRINKAGE, BlockSums, Explained, HiddenSpots, voted
+from spatialweave.blocks.cross_prediction import FOLD_OF_BLOCK
 from spatialweave.errors import InputError
 from spatialweave.graphs.spatial import knn
 from spatialweave.io.result_tables import ALL

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import sparse, stats
 
-from spatialweave.alignment.block_ratios import block_numbers
+from spatialweave.blocks.ratios import block_numbers
 from spatialweave.characterise.markers import marker_tests
 from spatialweave.characterise.split import SplitSpots, split_spots
 from spatialweave.io.dataset import Modality

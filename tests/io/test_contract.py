@@ -15,8 +15,9 @@ from scipy import sparse
 from spatialweave.errors import InputError
 from spatialweave.io import contract
 from spatialweave.io.dataset import read_dataset
-from spatialweave.io.embeddings import training_record, write_embedding
+from spatialweave.io.embeddings import read_embedding, training_record, write_embedding
 from spatialweave.io.files import atomic_path
+from spatialweave.io.graph_file import SPATIAL_GRAPH, read_graph, read_spatial_graph
 
 SPOTS = ["a", "b", "c"]
 
@@ -55,6 +56,33 @@ def test_a_dataset_aligns_every_modality_with_all_spots(tmp_path: Path) -> None:
     assert adt.latent.tolist() == [[ord("a"), 1], [0, 0], [ord("c"), 1]]
     assert dataset.graphs["spatial_connectivities"].nonzero()[1].tolist() == [1]
     assert dataset.n_spots == 3
+
+
+def test_of_a_graph_only_what_is_asked_for_is_read(tmp_path: Path) -> None:
+    path, spots = graph(tmp_path), pd.Index(SPOTS)
+    data = anndata.read_h5ad(path)
+    damaged = data.obsp["spatial_connectivities"].copy()
+    damaged.data[:] = np.nan
+    data.obsp["rna_connectivities"] = damaged
+    contract.write(data, path)
+    assert set(read_graph(path, spots, [SPATIAL_GRAPH]).obsp) == {SPATIAL_GRAPH}
+    assert read_spatial_graph(path, spots).nonzero()[1].tolist() == [1]
+    assert set(read_dataset(latents(tmp_path), path, graphs=[SPATIAL_GRAPH]).graphs) == {SPATIAL_GRAPH}
+    with pytest.raises(InputError, match=r"rna_connectivities.*negative or not finite"):
+        read_graph(path, spots)
+    with pytest.raises(InputError, match=r"graph.h5ad: obsp has no 'adt_connectivities'"):
+        read_graph(path, spots, ["adt_connectivities"])
+
+
+def test_of_an_embedding_only_the_tables_that_are_asked_for_are_read(tmp_path: Path) -> None:
+    dataset = read_dataset(latents(tmp_path), graph(tmp_path))
+    extras = {name: pd.DataFrame({"value": [1.0, 2.0, 3.0]}, index=SPOTS) for name in ("weights", "confidence")}
+    write_embedding(tmp_path / "e.h5ad", dataset, np.ones((3, 2)), {"method": "m", "seed": 1}, extras)
+    assert set(read_embedding(tmp_path / "e.h5ad", pd.Index(SPOTS), ["confidence", "absent"]).obsm) == {"confidence"}
+    assert set(read_embedding(tmp_path / "e.h5ad", keys=()).obsm) == set()
+    assert set(read_embedding(tmp_path / "e.h5ad").obsm) == {"spatial", "weights", "confidence"}
+    with pytest.raises(InputError, match=r"its spots are not those of x.h5mu"):
+        read_embedding(tmp_path / "e.h5ad", pd.Index(SPOTS[::-1]), spots_of="x.h5mu")
 
 
 def test_latents_of_another_kind_are_refused(tmp_path: Path) -> None:

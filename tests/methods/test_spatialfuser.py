@@ -12,11 +12,11 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from spatialweave.alignment.matching import match, transport_plan
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import InputWarning
+from spatialweave.matching.match import match, transport_plan
 from spatialweave.methods import spatialfuser
 from spatialweave.methods.spatialfuser import Config
 from spatialweave.presets import read_preset

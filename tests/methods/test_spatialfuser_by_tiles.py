@@ -12,9 +12,9 @@ import torch
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-from spatialweave.alignment.matching import match
 from spatialweave.domains.mixture import tied_mixture
 from spatialweave.io.dataset import Dataset
+from spatialweave.matching.match import match
 from spatialweave.methods import spatialfuser
 from spatialweave.mining.beyond_window import within
 from spatialweave.nn.over_spots import fixed, noted

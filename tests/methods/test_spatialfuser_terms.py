@@ -10,8 +10,8 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from spatialweave.alignment.matching import match
 from spatialweave.io.layout import spacing
+from spatialweave.matching.match import match
 from spatialweave.methods import mcgate, spatialfuser
 from spatialweave.training import matched_pairs
 from spatialweave.training.masking import random_mask

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from spatialweave.alignment.spot_pairs import nearest_pairs
+from spatialweave.matching.spot_pairs import nearest_pairs
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
 
 

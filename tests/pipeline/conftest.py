@@ -142,9 +142,9 @@ def with_toy(pipeline_copy: Callable[[], Pipeline]) -> Pipeline:
     return pipeline
 
 
-def make_baseline(with_toy: Pipeline) -> None:
-    """Make the method a baseline, and the only one."""
-    methods = with_toy.project / "assets" / "methods"
+def make_toy_the_only_baseline(pipeline: Pipeline) -> None:
+    """Make `toy` a baseline, and delete the others."""
+    methods = pipeline.project / "assets" / "methods"
     for preset in methods.glob("*.yml"):
         if "baseline: true" in preset.read_text():
             preset.unlink()

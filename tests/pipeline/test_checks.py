@@ -267,7 +267,9 @@ def test_an_image_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "There is no image /nowhere/spatialweave.sif for apptainer" in text
 
 
-def test_only_the_formats_that_are_wanted_are_written(pipeline: Pipeline) -> None:
+def test_relative_paths_start_in_the_data_folder_and_only_the_formats_that_are_wanted_are_written(
+    pipeline: Pipeline,
+) -> None:
     """Another choice repeats no more than the files that the parameters are written in.
 
     Paths in the samplesheet start in the folder that --data names, which starts in the launch folder as --input does.
@@ -351,7 +353,7 @@ def test_refused_files_are_named_together_and_nothing_is_computed_of_them(pipeli
 def test_any_sane_spelling_of_a_sheet_is_read(pipeline: Pipeline) -> None:
     """Byte order mark, Windows line ends, quotes, blanks, column order, extra columns, trailing empty lines, tabs.
 
-    A number of domains given for one section holds for its whole dataset.
+    A number of domains given for one section holds for its whole dataset. No section is aligned where no method asks.
     """
     commas = (
         '\ufeffmeta_notes,RNA,"dataset",adt,n_domains,Section\r\n'

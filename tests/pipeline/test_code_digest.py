@@ -9,7 +9,7 @@ from ..checks import ends
 from .conftest import TO_DOMAINS, Pipeline
 
 
-def test_what_is_changed_is_run_again_and_nothing_else(pipeline_copy: Callable[[], Pipeline], tmp_path: Path) -> None:
+def test_what_is_changed_is_run_again_and_nothing_else(pipeline_copy: Callable[[], Pipeline]) -> None:
     pipeline = pipeline_copy()
     matrix = pipeline.folder / "outs" / "filtered" / "matrix.mtx"
     matrix.parent.mkdir(parents=True)
@@ -37,7 +37,7 @@ def test_what_is_changed_is_run_again_and_nothing_else(pipeline_copy: Callable[[
     assert sorted(edited.tasks("Submitted")) == sorted(first.tasks("Submitted"))
 
 
-def test_every_file_of_the_package_and_the_lock_count(tmp_path: Path) -> None:
+def test_the_digest_is_of_every_file_of_the_package_and_of_the_lock(tmp_path: Path) -> None:
     def project(name: str, **files: str) -> str:
         written = {"bin/spatialweave/a.py": "a = 1\n", "uv.lock": "numpy 2\n"} | files
         for path, text in written.items():
@@ -50,7 +50,8 @@ def test_every_file_of_the_package_and_the_lock_count(tmp_path: Path) -> None:
         project("a line", **{"bin/spatialweave/a.py": "a = 1\n# an edit\n"}),
         project("a table", **{"bin/spatialweave/io/table.yml": "key: value\n"}),
         project("the lock", **{"uv.lock": "numpy 3\n"}),
-        project("a name", **{"bin/spatialweave/b.py": "a = 1\n"}),
+        project("a file", **{"bin/spatialweave/b.py": "a = 1\n"}),
+        project("a name", **{"bin/spatialweave/c.py": "a = 1\n"}),
     ]
     digests = [end["accepted"] for end in ends(tmp_path, digests=[*same, *others])["digests"]]
     assert digests[0] == digests[1]

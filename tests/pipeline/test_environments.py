@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ..checks import refusal
-from .conftest import TO_DOMAINS, TOY, Pipeline, link_stand_ins, make_baseline
+from .conftest import TO_DOMAINS, TOY, Pipeline, link_stand_ins, make_toy_the_only_baseline
 
 
 def named_tasks(pipeline: Pipeline) -> dict[str, Path]:
@@ -44,7 +44,9 @@ def test_a_site_that_names_one_image_for_all_has_to_name_one_for_trainings_too(
     site = tmp_path / "site.config"
     site.write_text("process.container = 'site/all:1'\n")
     options = ("-profile", "podman", "-c", str(site))
-    text = refusal(with_toy.folder, *options, project=with_toy.project, simulate="test", methods="toy")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    text = refusal(alone, *options, project=with_toy.project, simulate="test", methods="toy")
     assert "process.container names one image for all tasks, but environment 'toy' has its own" in text
     choice = "method.environment ? 'site/toy:1' : 'site/all:1'"
     site.write_text(f"process {{ container = 'site/all:1'; withName: TRAIN {{ container = {{ {choice} }} }} }}\n")
@@ -72,7 +74,7 @@ def test_a_missing_environment_is_named_with_the_command_that_makes_it(
 
 
 def test_a_baseline_is_refused_where_nothing_else_is_left(with_toy: Pipeline) -> None:
-    make_baseline(with_toy)
+    make_toy_the_only_baseline(with_toy)
     text = refusal(with_toy.folder, project=with_toy.project, simulate="test", methods="toy")
     assert "make environment NAME=toy" in text
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import TO_DOMAINS, Pipeline, Run, make_baseline
+from .conftest import TO_DOMAINS, Pipeline, Run, make_toy_the_only_baseline
 
 METHODS = ("smart", "pca_smooth")
 SEEDS = (1, 2, 3)
@@ -212,13 +212,15 @@ def test_resume_after_success_runs_nothing(finished: tuple[Pipeline, Run]) -> No
     assert sorted(again.tasks("Cached")) == sorted(first.tasks("Submitted"))
 
 
-def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeline, Run], with_toy: Pipeline) -> None:
+def test_same_seed_in_another_folder_gives_the_same_bytes_and_a_baseline_is_left_out(
+    finished: tuple[Pipeline, Run], with_toy: Pipeline
+) -> None:
     """Undisturbed but for a kill -9 of Nextflow while it trains: what goes on from there ends with the same domains.
 
     A baseline whose environment is not there is left out.
     """
     _, undisturbed = finished
-    make_baseline(with_toy)
+    make_toy_the_only_baseline(with_toy)
     options = ("-profile", "test", "--methods", "smart,toy", "--seeds", "1", *TO_DOMAINS)
     command = with_toy.command(*options)
     with subprocess.Popen(
@@ -235,6 +237,7 @@ def test_same_seed_in_another_folder_gives_the_same_bytes(finished: tuple[Pipeli
     assert resumed.code == 0, resumed.text
     assert any(task.startswith("PREPROCESS") for task in resumed.tasks("Cached"))
     assert any(task.startswith("TRAIN") for task in resumed.tasks("Submitted"))
+    assert not [task for task in resumed.tasks("Submitted") if "toy" in task]
     expected = {f"test/domains/{method}/seed1.csv" for method in METHODS}
     expected = {name: table for name, table in domains(undisturbed.results).items() if name in expected}
     assert domains(resumed.results) == expected and len(expected) == len(METHODS)

@@ -15,11 +15,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from spatialweave import simulate
-from spatialweave.alignment.match_settings import RULES
 from spatialweave.io import contract
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import write_embedding
 from spatialweave.io.section import SectionInput, read_section
+from spatialweave.matching.settings import RULES
 from spatialweave.preprocess.dataset import preprocess
 
 from .conftest import script

@@ -199,7 +199,7 @@ def test_graph_of_other_spots(run, refused, graph, tmp_path):
     other.write_bytes(graph.read_bytes())
     with h5py.File(other, "r+") as file:
         file["obs/_index"][0] = "another"
-    refused(run("--n-domains", "4", graph=other), "spots are not those")
+    refused(run("--n-domains", "4", graph=other), "spots are not those of", "built from the same latents")
 
 
 def test_swapped_files(run, refused, toy_run, graph):

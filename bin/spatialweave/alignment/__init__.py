@@ -1,1 +1,1 @@
-"""Registration of consecutive sections, and matching of their spots."""
+"""Registration of consecutive sections."""

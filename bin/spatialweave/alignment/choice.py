@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.block_ratios import (
+from spatialweave.alignment.registration_score import RegistrationScore
+from spatialweave.alignment.shift_search import DIFFERENT, LEAST_OVERLAP
+from spatialweave.alignment.transforms import Matrix
+from spatialweave.blocks.ratios import (
     N_BLOCKS,
     BlockRatios,
     block_numbers,
@@ -16,9 +19,6 @@ from spatialweave.alignment.block_ratios import (
     draws,
     joined,
 )
-from spatialweave.alignment.registration_score import RegistrationScore
-from spatialweave.alignment.shift_search import DIFFERENT, LEAST_OVERLAP
-from spatialweave.alignment.transforms import Matrix
 
 LEAST_CONFIDENCE = 0.95
 """A transform is better than another if it scores higher in this fraction of the bootstrap draws."""

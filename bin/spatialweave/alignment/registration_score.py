@@ -8,12 +8,12 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from spatialweave.alignment import transforms
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios, block_numbers, joined
-from spatialweave.alignment.cross_prediction import explained_by_all, explained_by_same
 from spatialweave.alignment.prepared_section import PreparedSection
 from spatialweave.alignment.raster import Raster, rasterise
 from spatialweave.alignment.spatial_components import SpatialComponents
 from spatialweave.alignment.transforms import Matrix
+from spatialweave.blocks.cross_prediction import explained_by_all, explained_by_same
+from spatialweave.blocks.ratios import N_BLOCKS, BlockRatios, block_numbers, joined
 
 OUTLINE_WIDTH = 1.0
 """Width of the Gaussian of the distance between outlines, in spacings."""
@@ -23,7 +23,7 @@ OUTLINE_WIDTH = 1.0
 class RegistrationScore:
     """Scores transforms that move `moving` onto `fixed`; rasters are made once per modality and width.
 
-    Blocks are those of :func:`~spatialweave.alignment.block_ratios.block_numbers` on the whole moving section; `moving`
+    Blocks are those of :func:`~spatialweave.blocks.ratios.block_numbers` on the whole moving section; `moving`
     may be a part of it.
 
     Attributes
@@ -68,7 +68,7 @@ class RegistrationScore:
         """Return the fraction of the variance of each section's components that the other's components explain.
 
         It is the mean over both directions and over the pairs of modalities (:meth:`_modality_pairs`) of the sums of
-        squares explained in held-out blocks (:mod:`~spatialweave.alignment.cross_prediction`): the moving spots'
+        squares explained in held-out blocks (:mod:`~spatialweave.blocks.cross_prediction`): the moving spots'
         components predicted from the fixed section's raster, and the reverse. Each sum is divided by the sum of squares
         over *all* moving spots. Spots outside the fixed section count as not explained, so that a small overlap cannot
         win by chance. The fraction is at most 1, about 0 if the sections have nothing in common, and 0 without

@@ -13,9 +13,9 @@ import pandas as pd
 from spatialweave.assemble.classes import add_classes, add_names, add_pseudotime
 from spatialweave.assemble.umap import add_umaps
 from spatialweave.errors import InputError
-from spatialweave.io.contract import join_modalities, read_h5ad, read_h5mu, stamp
+from spatialweave.io.contract import join_modalities, read_h5mu, stamp
 from spatialweave.io.embeddings import DENOISED, DENOISED_LATENT, MATCHED_RUNS, read_embedding
-from spatialweave.io.graph_file import SPATIAL_KEYS
+from spatialweave.io.graph_file import SPATIAL_KEYS, read_graph
 from spatialweave.io.integrated import PARAMETERS, RUNS, VERSIONS, IntegratedRun, runs_text
 from spatialweave.io.joined_counts import read_stored_counts
 from spatialweave.io.result_tables import NAMES
@@ -144,11 +144,10 @@ def _share(integrated: mudata.MuData, keys: list[str]) -> None:
 
 def _add_graph(integrated: mudata.MuData, path: Path) -> None:
     """Add the spatial graph in the order of the spots."""
-    graph = read_h5ad(path, "graph", SPATIAL_KEYS)
+    graph = read_graph(path, keys=SPATIAL_KEYS)
     rows = _rows(path, graph.obs_names, integrated.obs_names)
     for key in SPATIAL_KEYS:
-        if key in graph.obsp:
-            integrated.obsp[key] = graph.obsp[key].tocsr()[rows][:, rows]
+        integrated.obsp[key] = graph.obsp[key].tocsr()[rows][:, rows]
 
 
 def _add_runs(integrated: mudata.MuData, files: Path) -> list[MethodRun]:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import N_BLOCKS, BlockRatios
-from spatialweave.alignment.cross_prediction import explained_by_all
 from spatialweave.assess.hidden_spots import HiddenSpots
 from spatialweave.assess.intervals import BlockDraws, Interval
 from spatialweave.assess.permuted_tissue import p_value
+from spatialweave.blocks.cross_prediction import explained_by_all
+from spatialweave.blocks.ratios import N_BLOCKS, BlockRatios
 from spatialweave.graphs.matrices import row_normalise, structure
 from spatialweave.graphs.smoothing import smoothed
 from spatialweave.graphs.spatial import rows_by_group

@@ -124,7 +124,7 @@ def _of_embeddings(
         run = method_and_seed(run_of_file(path, ".h5ad"))
         if run not in runs:
             continue
-        data = read_embedding(path, dataset.obs.index, tables=[MATCHED_RUNS])
+        data = read_embedding(path, dataset.obs.index, keys=[MATCHED_RUNS])
         if run[0] == WEAVE:
             joined = list(map(str, data.obsm[MATCHED_RUNS].columns)) if MATCHED_RUNS in data.obsm else []
         else:

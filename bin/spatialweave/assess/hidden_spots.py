@@ -19,9 +19,9 @@ from functools import cached_property
 import numpy as np
 from scipy import sparse
 
-from spatialweave.alignment.block_ratios import N_BLOCKS, block_numbers
-from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
 from spatialweave.assess.intervals import BlockDraws
+from spatialweave.blocks.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
+from spatialweave.blocks.ratios import N_BLOCKS, block_numbers
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import edges
 from spatialweave.graphs.smoothing import scaled

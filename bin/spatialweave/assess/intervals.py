@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm, t
 
-from spatialweave.alignment.block_ratios import draws
+from spatialweave.blocks.ratios import draws
 from spatialweave.metrics.intervals import LEVEL, family_level
 
 
@@ -19,7 +19,7 @@ class BlockDraws:
     Attributes
     ----------
     times
-        Draws x blocks: how often each block counts (:func:`~spatialweave.alignment.block_ratios.draws`).
+        Draws x blocks: how often each block counts (:func:`~spatialweave.blocks.ratios.draws`).
     n_blocks
         Number of blocks with spots; empty ones are never drawn.
     """

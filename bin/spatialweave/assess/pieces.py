@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import BLOCKS_PER_SIDE
+from spatialweave.blocks.ratios import BLOCKS_PER_SIDE
 from spatialweave.graphs.spatial import rows_by_group
 from spatialweave.io.dataset import Dataset, Modality
 

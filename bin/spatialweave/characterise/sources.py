@@ -171,7 +171,7 @@ def _embedding(files: Path, dataset: Dataset, run: MethodRun) -> anndata.AnnData
     path = files / f"{run.id}.h5ad"
     if not path.exists():
         return None
-    return read_embedding(path, dataset.obs.index, tables=[MATCHED_RUNS, CONFIDENCE, WEIGHTS])
+    return read_embedding(path, dataset.obs.index, keys=[MATCHED_RUNS, CONFIDENCE, WEIGHTS])
 
 
 def _run(

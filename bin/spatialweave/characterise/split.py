@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.spatial import cKDTree
 
-from spatialweave.alignment.block_ratios import block_numbers
-from spatialweave.alignment.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
+from spatialweave.blocks.cross_prediction import FOLD_OF_BLOCK, N_FOLDS
+from spatialweave.blocks.ratios import block_numbers
 from spatialweave.domains.matching import jaccard, overlap_table
 from spatialweave.graphs.matrices import symmetrise
 from spatialweave.graphs.smoothing import CONTROL_ROUNDS, smoothed

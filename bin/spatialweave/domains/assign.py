@@ -40,8 +40,8 @@ def assign_domains(
     InputError
         When a file cannot be used, the files have different spots, or the embedding cannot be clustered.
     """
-    embedding = read_embedding(embedding_file, tables=())
-    graph = read_spatial_graph(graph_file, embedding.obs_names, of=str(embedding_file))
+    embedding = read_embedding(embedding_file, keys=())
+    graph = read_spatial_graph(graph_file, embedding.obs_names, spots_of=str(embedding_file))
 
     values = check_embedding(np.asarray(embedding.X), n_domains, str(embedding_file))
     record: dict[str, Any] = {

@@ -66,7 +66,7 @@ def colour_classes(
     if labels is not None:
         codes, names = encode_classes(labels)
         truth = SpotClasses(codes, names, list(range(len(names))))
-    found = [_by_number(np.empty(0, dtype=np.int64) if domains is None else domains) for domains in runs]
+    found = [_by_number(domains) for domains in runs]
     reference = found[best] if truth is None and best is not None else truth
     if reference is not None:
         for one in found:
@@ -77,8 +77,10 @@ def colour_classes(
     return truth, found
 
 
-def _by_number(domains: np.ndarray) -> SpotClasses:
+def _by_number(domains: np.ndarray | None) -> SpotClasses:
     """Return domains coloured by their numbers: sections labelled by a saved model may lack some of its domains."""
+    if domains is None:
+        return SpotClasses(np.empty(0, dtype=np.int32), [], [])
     numbers, codes = np.unique(domains, return_inverse=True)
     return SpotClasses(codes.astype(np.int32), numbers.astype(str).tolist(), (numbers - 1).tolist())
 

@@ -160,7 +160,7 @@ def read_dataset(
             _modality(latents, name, file["mod"][name], names) for name in MODALITIES if name in file["mod"]
         ]
     if graph is not None:
-        graph_data = read_graph(graph, names, graphs, of=str(latents))
+        graph_data = read_graph(graph, names, graphs, spots_of=str(latents))
         dataset.graphs = {key: value.tocsr() for key, value in graph_data.obsp.items()}
         dataset.graph_recipe = json.loads(str(graph_data.uns.get("recipe", "{}")))
     return dataset

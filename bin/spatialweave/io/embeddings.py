@@ -37,15 +37,15 @@ DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 
 
 def read_embedding(
-    path: Path, spots: pd.Index | None = None, tables: Collection[str] | None = None, of: str = "the latents"
+    path: Path, spots: pd.Index | None = None, keys: Collection[str] | None = None, spots_of: str = "the latents"
 ) -> anndata.AnnData:
     """Read an embedding file.
 
     Parameters
     ----------
     spots
-        Names of the spots that it must have, in this order: those of the file that messages call `of`.
-    tables
+        Names of the spots that it must have, in this order: those of the file that messages call `spots_of`.
+    keys
         Keys of the obsm that are read; by default all.
 
     Raises
@@ -53,9 +53,9 @@ def read_embedding(
     InputError
         When the file cannot be used, or its spots are others.
     """
-    data = read_h5ad(path, "embedding", tables)
+    data = read_h5ad(path, "embedding", keys)
     if spots is not None and not data.obs_names.equals(spots):
-        raise InputError(str(path), f"its spots are not those of {of}", fix="train again on these latents")
+        raise InputError(str(path), f"its spots are not those of {spots_of}", fix="train again on these latents")
     return data
 
 
@@ -112,10 +112,10 @@ def write_with_domains(source: Path, target: Path, domains: pd.Series) -> None:
 
 
 def as_categories(domains: pd.Series) -> pd.Categorical:
-    """Return domains (numbers, or the same as text) as categories in numerical order."""
+    """Return domains, which are numbers, as categories in numerical order."""
     import pandas as pd
 
-    numbers = domains.to_numpy().astype(np.int64)
+    numbers = domains.to_numpy()
     found = np.unique(numbers)
     return pd.Categorical.from_codes(np.searchsorted(found, numbers), pd.Index(found.astype(str)))
 

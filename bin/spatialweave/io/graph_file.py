@@ -22,31 +22,35 @@ SPATIAL_KEYS = (SPATIAL_GRAPH, SPATIAL_DISTANCES)
 
 
 def read_graph(
-    path: Path, spots: pd.Index, keys: Collection[str] | None = None, of: str = "the latents"
+    path: Path, spots: pd.Index | None = None, keys: Collection[str] | None = None, spots_of: str = "the latents"
 ) -> anndata.AnnData:
     """Read a graph file.
 
     Parameters
     ----------
     spots
-        Names of the spots that it must have, in this order: those of the file that messages call `of`.
+        Names of the spots that it must have, in this order: those of the file that messages call `spots_of`.
     keys
         Keys of the obsp that are read; by default all. Feature graphs may be much larger than the spatial one.
 
     Raises
     ------
     InputError
-        When the file cannot be used, or its spots are others.
+        When the file cannot be used or lacks a key, or its spots are others.
     """
     data = read_h5ad(path, "graph", keys)
-    if not data.obs_names.equals(spots):
-        raise InputError(str(path), f"its spots are not those of {of}", fix="rebuild the graph from that file")
+    if spots is not None and not data.obs_names.equals(spots):
+        raise InputError(
+            str(path),
+            f"its spots are not those of {spots_of}",
+            fix="pass the graph that was built from the same latents",
+        )
+    for key in keys or ():
+        if key not in data.obsp:
+            raise InputError(str(path), f"obsp has no '{key}'", fix="build the graph again")
     return data
 
 
-def read_spatial_graph(path: Path, spots: pd.Index, of: str = "the latents") -> sparse.csr_matrix:
+def read_spatial_graph(path: Path, spots: pd.Index, spots_of: str = "the latents") -> sparse.csr_matrix:
     """Read the undirected spatial graph of a graph file; see :func:`read_graph`."""
-    data = read_graph(path, spots, [SPATIAL_GRAPH], of)
-    if SPATIAL_GRAPH not in data.obsp:
-        raise InputError(str(path), f"obsp has no '{SPATIAL_GRAPH}'", fix="build the graph again")
-    return data.obsp[SPATIAL_GRAPH].tocsr()
+    return read_graph(path, spots, [SPATIAL_GRAPH], spots_of).obsp[SPATIAL_GRAPH].tocsr()

@@ -32,7 +32,6 @@ PARAMETERS, VERSIONS = "parameters", "versions"
 LABEL = "label"
 """The obs column of the known domains."""
 
-
 COLOUR = re.compile("#[0-9A-Fa-f]{6}")
 
 

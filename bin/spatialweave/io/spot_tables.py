@@ -51,7 +51,7 @@ def read_domains_of_runs(files: Sequence[Path], obs: pd.DataFrame) -> dict[RunKe
 
 
 def domains_table(obs: pd.DataFrame, domains: np.ndarray) -> pd.DataFrame:
-    """Return the table DOMAINS of the spots of `obs` (columns barcode and section), from 1."""
+    """Return the table DOMAINS of the spots of `obs` (columns barcode and section); domains are numbered from 1."""
     return obs[["barcode", "section"]].astype(str).reset_index(drop=True).assign(domain=domains)
 
 

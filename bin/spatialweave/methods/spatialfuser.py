@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spatialweave.alignment.exchange import exchanged
-from spatialweave.alignment.match_settings import RULES, MatchingRules
 from spatialweave.io.embeddings import LONG_RANGE
+from spatialweave.matching.exchange import exchanged
+from spatialweave.matching.settings import RULES, MatchingRules
 from spatialweave.method import Fitted
 from spatialweave.nn.fusion import direction_loss
 from spatialweave.nn.initial_weights import reset_linear

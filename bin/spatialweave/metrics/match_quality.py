@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.spot_pairs import nearest_pairs
+from spatialweave.matching.spot_pairs import nearest_pairs
 
 NEAR_TRUTH = 1.5
 """A match counts as correct if the true coordinates of its spots are at most this far apart, in spacings."""

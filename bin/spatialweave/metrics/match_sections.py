@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from spatialweave.alignment.candidates import shared_spacing
-from spatialweave.alignment.elsewhere import more_alike_here
-from spatialweave.alignment.match_settings import MatchingRules, rules_of
-from spatialweave.alignment.matching import SpotMatches, match, match_nearest
-from spatialweave.alignment.whole_section import SectionMapping, map_section
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset, read_spots
 from spatialweave.io.embeddings import OWN_SECTION, read_embedding, training_record
 from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import ALIGNMENT, NEAREST
+from spatialweave.matching.candidates import shared_spacing
+from spatialweave.matching.elsewhere import more_alike_here
+from spatialweave.matching.match import SpotMatches, match, match_nearest
+from spatialweave.matching.settings import MatchingRules, rules_of
+from spatialweave.matching.whole_section import SectionMapping, map_section
 from spatialweave.metrics.match_quality import MatchedSection, match_quality
 
 LEAST_ALIKE = 0.6
@@ -126,7 +126,7 @@ def _read_vectors(path: Path, dataset: Dataset) -> tuple[np.ndarray, dict[str, A
 
     If a method averages its embedding over matching spots of other sections, this is the embedding before averaging.
     """
-    data = read_embedding(path, dataset.obs.index, tables=[OWN_SECTION])
+    data = read_embedding(path, dataset.obs.index, keys=[OWN_SECTION])
     return np.asarray(data.obsm.get(OWN_SECTION, data.X), dtype=np.float32), training_record(data)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from spatialweave.domains.labels import check_embedding
 from spatialweave.io.dataset import read_dataset
 from spatialweave.io.embeddings import read_embedding, training_record
-from spatialweave.io.graph_file import SPATIAL_GRAPH, read_spatial_graph
+from spatialweave.io.graph_file import SPATIAL_GRAPH
 from spatialweave.io.result_tables import METRICS, WEAVE
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.metrics.evaluate import evaluate
@@ -35,9 +35,8 @@ def metrics_table(
     InputError
         When a file cannot be used, or the files have different spots.
     """
-    dataset = read_dataset(latents_file, aligned=coordinates_file)
-    dataset.graphs[SPATIAL_GRAPH] = read_spatial_graph(graph_file, dataset.obs.index, of=str(latents_file))
-    data = read_embedding(embedding_file, dataset.obs.index, tables=(), of=str(latents_file))
+    dataset = read_dataset(latents_file, graph_file, coordinates_file, [SPATIAL_GRAPH])
+    data = read_embedding(embedding_file, dataset.obs.index, keys=(), spots_of=str(latents_file))
     record = training_record(data)
     method, seed = str(record["method"]), int(record["seed"])
     embedding = None if method == WEAVE else check_embedding(np.asarray(data.X), 1, str(embedding_file))

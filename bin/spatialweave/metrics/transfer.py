@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from sklearn import metrics
 
-from spatialweave.alignment.spot_pairs import nearest_pairs
 from spatialweave.graphs.features import nearest_in
 from spatialweave.graphs.spatial import TIE_PRECISION
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.layout import spacing
+from spatialweave.matching.spot_pairs import nearest_pairs
 from spatialweave.sampling import random_subset
 
 TRANSFER_NEIGHBOURS = 15

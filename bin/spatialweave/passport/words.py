@@ -16,7 +16,7 @@ from spatialweave.io.result_tables import (
 from spatialweave.io.run_names import method_and_seed
 from spatialweave.passport.passport import ModalityMarkers, Passport
 from spatialweave.prose import listing
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 UNTESTED = {
     NOT_MEASURED: "this modality was measured at none of its spots.",
@@ -86,7 +86,7 @@ def need_sentence(one: Passport) -> str:
         return ""
     if with_all.jaccard < FOUND_AGAIN:
         return "The control does not find it with all modalities either, so this does not show which modality it needs."
-    without = [(modality(found.without), found) for found in one.by_modality if found.without]
+    without = [(modality_title(found.without), found) for found in one.by_modality if found.without]
     needed = [name for name, found in without if found.high < FOUND_AGAIN]
     uncertain = [name for name, found in without if found.jaccard < FOUND_AGAIN <= found.high]
     texts = []

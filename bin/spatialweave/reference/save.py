@@ -72,7 +72,7 @@ def model_of(files: RunFiles, module: str) -> tuple[dict[str, Any], dict[str, np
     """
     dataset = read_dataset(files.latents, files.graph, graphs=[SPATIAL_GRAPH])
     latents = read_h5mu(files.latents, "latents")
-    embedding = read_embedding(files.embedding, dataset.obs.index, tables=(), of=str(files.latents))
+    embedding = read_embedding(files.embedding, dataset.obs.index, keys=(), spots_of=str(files.latents))
     counts, _ = read_joined_counts(files.counts)
     domains = read_domains(files.domains, dataset.obs)
     clustering = read_json(files.clustering)

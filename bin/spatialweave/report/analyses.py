@@ -29,7 +29,7 @@ from spatialweave.report.denoised import DenoisedPart, denoised_part
 from spatialweave.report.share_plot import SharePlot, share_plot
 from spatialweave.report.text import decimals
 from spatialweave.report.upset_plot import UpsetPlot, upset_plot
-from spatialweave.results.titles import modality, run_title
+from spatialweave.results.titles import modality_title, run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,8 @@ def _correlations(spread: pd.DataFrame, labels: Mapping[int, str]) -> list[BoxPl
     own = spread[spread["quantity"] == "distance_correlation"]
     axis = "Pearson correlation, −1 to 1"
     return [
-        box_plot(modality(str(name)), axis, _boxes(rows, labels)) for name, rows in own.groupby("modality", sort=False)
+        box_plot(modality_title(str(name)), axis, _boxes(rows, labels))
+        for name, rows in own.groupby("modality", sort=False)
     ]
 
 
@@ -173,7 +174,7 @@ def _values(spread: pd.DataFrame, markers: pd.DataFrame, labels: Mapping[int, st
                 f"{one['feature']}, marker of {labels[int(one['domain'])]}", rows["unit"].iloc[0], _boxes(rows, labels)
             )
             found.setdefault(str(one["modality"]), {}).setdefault(str(one["feature"]), plot)
-    return [(modality(name), list(plots.values())) for name, plots in found.items()]
+    return [(modality_title(name), list(plots.values())) for name, plots in found.items()]
 
 
 def _edges(table: pd.DataFrame | None) -> UpsetPlot | None:
@@ -182,7 +183,7 @@ def _edges(table: pd.DataFrame | None) -> UpsetPlot | None:
     counts = {tuple(str(row["graphs"]).split(GRAPHS_JOINED)): int(row["edges"]) for _, row in table.iterrows()}
     names = list(dict.fromkeys(name for names in counts for name in names))
     names.sort(key=lambda name: (name in GRAPHS, name))
-    sets = {name: GRAPHS.get(name, modality(name)) for name in names}
+    sets = {name: GRAPHS.get(name, modality_title(name)) for name in names}
     return upset_plot("Edges that neighbour graphs have in common", "edges", sets, counts)
 
 

@@ -18,7 +18,7 @@ from spatialweave.report.dot_plot import DotPlot, dot_plot
 from spatialweave.report.heat_plot import HeatPlot, heat_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number, words
-from spatialweave.results.titles import modality, run_title
+from spatialweave.results.titles import modality_title, run_title
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,7 @@ def _part(run: str, tables: dict[str, pd.DataFrame], titles: dict[str, str]) -> 
     optional = {"sections": "sections", "confidence": "confidence", "found_again": "found again"}
     shown = [name for name in optional if name in pooled and (name != "sections" or len(sections) > 1)]
     header = ["domain", "spots", "of all, %", *(optional[name] for name in shown)]
-    header += [f"markers: {modality(name)}" for name in modalities] + ["beside"]
+    header += [f"markers: {modality_title(name)}" for name in modalities] + ["beside"]
     rows = []
     for domain, row in pooled.iterrows():
         cells: list[Any] = [labels[int(str(domain))], int(row["spots"]), _short(100 * row["fraction"])]
@@ -166,7 +166,7 @@ def _shapes_table(pooled: pd.DataFrame, units: dict[str, str], labels: Mapping[i
     shown = [name for name in known if name in pooled] + [name for name in pooled if str(name).startswith(WEIGHT)]
     header = ["domain"]
     for name in map(str, shown):
-        title = f"weight of {modality(name.removeprefix(WEIGHT))}" if name.startswith(WEIGHT) else words(name)
+        title = f"weight of {modality_title(name.removeprefix(WEIGHT))}" if name.startswith(WEIGHT) else words(name)
         unit = units.get(name, "")
         header.append(f"{title}, {unit}" if unit and unit != name else title)
     rows = [[labels[int(str(domain))], *map(_short, row.reindex(shown))] for domain, row in pooled.iterrows()]
@@ -191,12 +191,12 @@ def _best_profiles(
 
 def _dot_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, labels: Mapping[int, str]) -> DotPlot | None:
     found = _best_profiles(name, markers, profiles, labels, TOP)
-    return None if found is None else dot_plot(modality(name), *found)
+    return None if found is None else dot_plot(modality_title(name), *found)
 
 
 def _heat_plot(name: str, markers: pd.DataFrame, profiles: pd.DataFrame, labels: Mapping[int, str]) -> HeatPlot | None:
     found = _best_profiles(name, markers, profiles, labels, TOP_HEAT)
-    return None if found is None else heat_plot(modality(name), *found[:3])
+    return None if found is None else heat_plot(modality_title(name), *found[:3])
 
 
 def _names_table(names: pd.DataFrame | None) -> ReportTable | None:
@@ -220,7 +220,7 @@ def _sets_table(sets: pd.DataFrame | None, labels: Mapping[int, str]) -> ReportT
     best = sets[sets["p_adjusted"] <= SIGNIFICANT].groupby(["domain", "modality"], sort=True).head(TOP_SETS)
     rows = [
         [
-            labels[int(row["domain"])], modality(row["modality"]), row["gene_set"].replace("_", " "),
+            labels[int(row["domain"])], modality_title(row["modality"]), row["gene_set"].replace("_", " "),
             f"{row['overlap']} of {row['set_size']}", _short(row["enrichment"]), _short(row["p_adjusted"]),
             ", ".join(names_in(str(row["genes"]))[:8]),
         ]

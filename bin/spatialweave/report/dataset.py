@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from spatialweave.comparison.scores import starred
 from spatialweave.domains import palette
 from spatialweave.io.joined_counts import SectionSize
@@ -29,8 +31,7 @@ from spatialweave.report.questions import questions
 from spatialweave.report.render import render
 from spatialweave.results.first_run import BestRun
 from spatialweave.results.projection import MAX_MAP_SPOTS, shown_spots
-from spatialweave.results.records import read_differences
-from spatialweave.results.runs import MethodRun
+from spatialweave.results.runs import MethodRun, read_differences
 from spatialweave.results.spots import DatasetSpots
 from spatialweave.results.titles import run_title
 
@@ -208,7 +209,7 @@ def headline(
         "sections": spots.obs["section"].nunique(),
         "platforms": sorted({section.platform for section in sections if section.platform}),
         "layout": spots.layout,
-        "domains": len(set(chosen.domains.tolist())) if chosen is not None and chosen.domains is not None else None,
+        "domains": len(np.unique(chosen.domains)) if chosen is not None and chosen.domains is not None else None,
         "labels": len(set(labels)),
         "labelled": len(labels),
         "methods": len({run.method for run in runs} - {WEAVE}),

@@ -10,7 +10,7 @@ from spatialweave.domains.palette import line_colour
 from spatialweave.report.curve_plot import CurvePlot, curve_plot
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import decimals
-from spatialweave.results.titles import modality, run_title
+from spatialweave.results.titles import modality_title, run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def denoised_part(
         [("measured", MEASURED, True), *((names[run], line_colour(at), False) for at, run in enumerate(runs))],
         [
             (
-                modality(str(name)),
+                modality_title(str(name)),
                 *_plots(rows, labels, {run: (names[run], line_colour(at)) for at, run in enumerate(runs)}),
             )
             for name, rows in own.groupby("modality", sort=False)
@@ -85,7 +85,9 @@ def _rows(areas: pd.DataFrame, labels: Mapping[int, str], names: Mapping[str, st
         of_all = own[own["feature"] == "all"].set_index("truth")
         cells = [decimals(of_all[f"auc_{kind}"].get(by)) for by in there for kind in ("measured", "denoised")]
         markers = ", ".join(dict.fromkeys(own.loc[own["feature"] != "all", "feature"]))
-        rows.append([labels.get(int(str(domain)), str(domain)), modality(str(name)), names[str(run)], markers, *cells])
+        rows.append(
+            [labels.get(int(str(domain)), str(domain)), modality_title(str(name)), names[str(run)], markers, *cells]
+        )
     return rows
 
 

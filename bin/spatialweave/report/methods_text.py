@@ -12,7 +12,7 @@ from spatialweave.qc.thresholds import MIN_SPOTS, SPOT_THRESHOLDS, Threshold
 from spatialweave.report import text
 from spatialweave.results.runs import MethodRun
 from spatialweave.results.spots import DatasetSpots
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 if TYPE_CHECKING:
     from spatialweave.presets import MethodPreset
@@ -98,7 +98,7 @@ class MethodsText:
 def data_paragraph(spots: DatasetSpots, modalities: list[str]) -> str:
     """Describe the spots, sections and modalities of the dataset."""
     sections = spots.obs["section"].nunique()
-    measured = listing([modality(name) for name in modalities])
+    measured = listing([modality_title(name) for name in modalities])
     sentence = f"The dataset holds {text.number(len(spots))} spots of {sections} section{'s' * (sections > 1)}"
     sentence += f", measured in {measured}" if measured else ""
     return f"{sentence}. Spots form a {spots.layout} grid." if spots.layout != "cells" else f"{sentence}."
@@ -132,7 +132,9 @@ def preprocessing_paragraph(records: dict[str, Any], methods: list[str]) -> str:
         Titles of the methods; none if unknown.
     """
     steps = {name: [_step(step) for step in record.get("steps", [])] for name, record in records.items()}
-    sentences = [f"Preprocessing of {modality(name)}: {'; '.join(found)}." for name, found in steps.items() if found]
+    sentences = [
+        f"Preprocessing of {modality_title(name)}: {'; '.join(found)}." for name, found in steps.items() if found
+    ]
     if sentences and methods:
         were = "was" if len(methods) == 1 else "were"
         sentences.insert(0, f"{listing(methods)} {were} run on latents made as follows.")

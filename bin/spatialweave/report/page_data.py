@@ -18,7 +18,7 @@ from spatialweave.report.per_spot import MeasuredFeatures, drawn_runs, per_spot
 from spatialweave.results.projection import choose_spots, project, shown_spots
 from spatialweave.results.runs import MethodRun
 from spatialweave.results.spots import DatasetSpots
-from spatialweave.results.titles import modality as modality_title
+from spatialweave.results.titles import modality_title
 from spatialweave.results.values import FeatureTable
 
 MAX_MARKERS = 60

@@ -13,7 +13,7 @@ from spatialweave.prose import listing
 from spatialweave.report.passport_charts import Dots, dots
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import decimals, words
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 
 @dataclass
@@ -77,7 +77,9 @@ def marker_table(found: ModalityMarkers) -> MarkerTable:
     ]  # fmt: skip
     header = ["log2 fold change", "AUC", "in, %", "out, %", "p, adjusted"]
     how_many = f": {_at_least(found.number)} marker{'s' * (found.number != 1)}" if not found.untested else ""
-    return MarkerTable(found.modality, modality(found.modality) + how_many, header, rows, no_markers_sentence(found))
+    return MarkerTable(
+        found.modality, modality_title(found.modality) + how_many, header, rows, no_markers_sentence(found)
+    )
 
 
 def _at_least(count: int) -> str:
@@ -92,7 +94,7 @@ def gene_set_table(one: Passport) -> ReportTable | None:
     rows = [
         [
             s.name,
-            modality(s.modality),
+            modality_title(s.modality),
             f"{s.overlap} of {s.set_size}",
             round(s.enrichment, 1),
             p_text(s.p_adjusted),
@@ -149,7 +151,7 @@ def need_chart(one: Passport) -> Dots | None:
         return None
     rows = [
         (
-            "all modalities" if found.without is None else f"without {modality(found.without)}",
+            "all modalities" if found.without is None else f"without {modality_title(found.without)}",
             [found.low, found.jaccard, found.high],
             f"Jaccard index {found.jaccard:.2f} ({found.low:.2f} to {found.high:.2f} over seeds)",
             found.jaccard >= FOUND_AGAIN,

@@ -29,7 +29,7 @@ from spatialweave.report.passport_tables import (
 )
 from spatialweave.report.tables import ReportTable
 from spatialweave.report.text import number
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 FACTS = {
     "area": "Area",
@@ -162,7 +162,7 @@ def _page(
         changes=[change_sentence(change, labels) for change in one.changes],
         needs=need_chart(one),
         needs_text=need_sentence(one),
-        weights=listing([f"{modality(name)} {value:.2f}" for name, value in one.modality_weights.items()]),
+        weights=listing([f"{modality_title(name)} {value:.2f}" for name, value in one.modality_weights.items()]),
         names=name_table(one),
     )
 

@@ -11,7 +11,7 @@ from spatialweave.report.encode import pack
 from spatialweave.report.features import quantise, quantise_between
 from spatialweave.report.text import words
 from spatialweave.results.runs import MethodRun
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 from spatialweave.results.values import FeatureTable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ NAMES = {
     }.get(column, words(column)),
     "confidence": lambda column: column.capitalize(),
     "support": lambda column: f"Support for domain {column}",
-    "modality_weights": lambda column: f"Weight of {modality(column)}",
+    "modality_weights": lambda column: f"Weight of {modality_title(column)}",
     "view_weights": lambda column: f"Weight of view {column}",
     "cluster_probabilities": lambda column: f"Probability of cluster {column}",
     "attention": lambda column: f"Attention to {column}",

@@ -14,7 +14,7 @@ from spatialweave.io.files import write_text
 from spatialweave.prose import listing
 from spatialweave.report import text
 from spatialweave.report.scripts import linked, read
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 FOLDER = Path(__file__).parent
 
@@ -70,7 +70,7 @@ def _environment() -> Any:
         "memory",
     ):
         environment.filters[name] = getattr(text, name)
-    environment.filters["modality"] = modality
+    environment.filters["modality"] = modality_title
     environment.filters["listing"] = listing
     return environment
 

@@ -14,7 +14,7 @@ from spatialweave.io.result_tables import ALL, EVIDENCE, MODALITY_VALUE
 from spatialweave.io.run_names import RunKey, run_id
 from spatialweave.report.interval_plot import Estimate, IntervalPlot, interval_plot
 from spatialweave.report.tables import ReportTable
-from spatialweave.results.titles import modality, run_title
+from spatialweave.results.titles import modality_title, run_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +128,7 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame, titles: Mapping[str, st
     ]
     tissue = found["tissue"]
     modalities = [name for name in tissue["explained"] if name != ALL]
-    of = modality(modalities[0]) if len(modalities) == 1 else "all modalities"
+    of = modality_title(modalities[0]) if len(modalities) == 1 else "all modalities"
     plot = interval_plot(
         "Variance that the domains of each run explain at hidden spots",
         f"variance of {of} explained at hidden spots, %",
@@ -143,7 +143,7 @@ def _runs(found: dict[str, Any], evidence: pd.DataFrame, titles: Mapping[str, st
         values = [100 * row["explained"], *(row.get(column) for column in COLUMNS if column != "explained")]
         own = by_modality.get(run, {})
         cells.append([name, "yes" if supported[run] else "no", *map(_short, values), *(own.get(m) for m in columns)])
-    header = ["run", "supported", *COLUMNS.values(), *(f"{modality(m)}, %" for m in columns)]
+    header = ["run", "supported", *COLUMNS.values(), *(f"{modality_title(m)}, %" for m in columns)]
     table = ReportTable("Evidence for each run, without labels", header, cells)
     return VerdictPart(
         _titled(found["headline"], titles),
@@ -184,11 +184,11 @@ def _modalities(found: dict[str, Any], table: pd.DataFrame) -> ModalitiesPart | 
     by_target = dict(zip(keys, gains[["value", "low", "high"]].to_numpy(dtype=float), strict=True))
     estimates = []
     for name in names:
-        others = [modality(other) for other in names if other != name]
+        others = [modality_title(other) for other in names if other != name]
         labels = {name: "itself", "others": others[0] if len(others) == 1 else "the others"}
         for of, label in labels.items():
             value, low, high = (100 * number for number in by_target[name, of])
-            estimates.append(Estimate(f"with {modality(name)}: of {label}", value, low, high))
+            estimates.append(Estimate(f"with {modality_title(name)}: of {label}", value, low, high))
     plot = interval_plot(
         "Change of the variance explained at held-out spots with each modality",
         "change of the variance explained at held-out spots, percentage points",
@@ -207,7 +207,7 @@ def _domains_table(table: pd.DataFrame, names: list[str]) -> ReportTable:
         [domain, _short(value), *(_short(without.get((name, domain))) for name in names)]
         for domain, value in again.items()
     ]
-    header = ["domain", "other seeds", *(f"without {modality(name)}" for name in names)]
+    header = ["domain", "other seeds", *(f"without {modality_title(name)}" for name in names)]
     return ReportTable(
         "Domains of all modalities, by the control: highest Jaccard index with a domain found again", header, rows
     )

@@ -1,1 +1,1 @@
-"""What the stages have found out about a dataset, read from their files: its spots, runs, counts and records."""
+"""What the stages have found out about a dataset, read from their files; and its titles, UMAPs and first run."""

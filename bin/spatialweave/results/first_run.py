@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@dataclass
+class BestRun:
+    """Run to show first, the reason in words, and whether the labels took part in the choice."""
+
+    method: str
+    seed: int
+    why: str
+    by_labels: bool = False
+
+
 def woven_run(runs: list[MethodRun]) -> MethodRun | None:
     """Return the consensus among the runs; None if there is none with domains."""
     woven = (run for run in runs if run.method == WEAVE)
@@ -55,16 +65,6 @@ def first_run(
     best = shown_first(runs) or best_run(metrics, domains, order)
     found = (index for index, run in enumerate(runs) if best and (run.method, run.seed) == (best.method, best.seed))
     return best, next(found, None)
-
-
-@dataclass
-class BestRun:
-    """Run to show first, the reason in words, and whether the labels took part in the choice."""
-
-    method: str
-    seed: int
-    why: str
-    by_labels: bool = False
 
 
 def best_run(metrics: pd.DataFrame, domains: Mapping[RunKey, np.ndarray], order: Sequence[str] = ()) -> BestRun | None:

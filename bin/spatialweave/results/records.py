@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import open_latents
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import DIFFERENCES
 from spatialweave.modalities import MODALITIES
 from spatialweave.presets import MethodPreset, read_preset
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 Kind = TypeVar("Kind", list[Any], dict[str, Any])
 
@@ -39,12 +38,6 @@ def _json_text(text: Any) -> Any:
         return json.loads(str(text))
     except ValueError:
         return {}
-
-
-def read_differences(files: Path | None) -> pd.DataFrame:
-    """Read the differences between the methods of a dataset (table DIFFERENCES); without rows if there is no file."""
-    found = sorted(files.rglob("*.differences.csv")) if files is not None and files.is_dir() else []
-    return DIFFERENCES.read_all(path for path in found if path.stat().st_size)
 
 
 def read_failures(path: Path | None) -> list[dict[str, Any]]:

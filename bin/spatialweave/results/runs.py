@@ -12,7 +12,7 @@ import numpy as np
 from spatialweave.errors import InputError
 from spatialweave.io.embeddings import DENOISED, LONG_RANGE, MATCHED_RUNS, read_embedding, training_record
 from spatialweave.io.files import read_json
-from spatialweave.io.result_tables import METRICS
+from spatialweave.io.result_tables import DIFFERENCES, METRICS
 from spatialweave.io.run_names import run_id, split_file_name
 from spatialweave.io.spot_tables import read_domains
 from spatialweave.modalities import MODALITIES
@@ -133,3 +133,9 @@ def read_metrics(files: Path | None, dataset: str) -> pd.DataFrame:
     """Read the metrics of all runs of a dataset (table :data:`~spatialweave.io.result_tables.METRICS`)."""
     table = METRICS.read_all(path for path, _, _, kind in run_files(files) if kind == "metrics.csv")
     return table[table["dataset"] == dataset]
+
+
+def read_differences(files: Path | None) -> pd.DataFrame:
+    """Read the differences between the methods of a dataset (table DIFFERENCES); without rows if there is no file."""
+    found = sorted(files.rglob("*.differences.csv")) if files is not None and files.is_dir() else []
+    return DIFFERENCES.read_all(path for path in found if path.stat().st_size)

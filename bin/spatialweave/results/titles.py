@@ -14,7 +14,7 @@ REFERENCE_TITLE = "reference (saved model)"
 """Titles of the consensus, and of sections labelled by a saved model."""
 
 
-def modality(name: str) -> str:
+def modality_title(name: str) -> str:
     """Return a modality's title."""
     return MODALITY_TITLES.get(name, name)
 

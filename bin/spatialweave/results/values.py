@@ -19,15 +19,10 @@ from spatialweave.preprocess.preparations import OF_INTENSITIES, preparation_of
 BLOCK = 8192
 """Number of spots handled at a time in steps that need working memory per count."""
 
-
 LOG_COUNTS = "log(1 + count), counts scaled to the median total"
-
-
 ARCSINH = "arcsinh of the intensity in units of its median"
-
-
 GIVEN = "value as in the input"
-
+"""Units of values that are shown."""
 
 Change = Callable[[sparse.csr_matrix], sparse.csr_matrix]
 """Function from the measurements of some spots to their values (float32 CSR)."""

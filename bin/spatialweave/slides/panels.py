@@ -19,7 +19,7 @@ from spatialweave.passport.words import (
 )
 from spatialweave.report.text import decimals
 from spatialweave.results.sightings import BINS
-from spatialweave.results.titles import modality
+from spatialweave.results.titles import modality_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def markers(figure: Figure, one: Passport) -> None:
     columns = (0.0, *((min(width, 0.22) - 0.014) * at for at in (0.5, 0.62, 0.83, 1.0)))
     for index, found in enumerate(known):
         left = LEFT + index * width
-        figure.text(left, 0.42, modality(found.modality), fontsize=SMALL, fontweight="bold", va="center")
+        figure.text(left, 0.42, modality_title(found.modality), fontsize=SMALL, fontweight="bold", va="center")
         if not found.best:
             figure.text(left, 0.404, _wrapped(no_markers_sentence(found), 34), fontsize=TINY, va="top", color=SOFT)
             continue

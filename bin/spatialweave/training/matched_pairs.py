@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spatialweave.alignment.candidates import shared_spacing
-from spatialweave.alignment.matching import match
 from spatialweave.errors import InputError
 from spatialweave.io.notices import warn
+from spatialweave.matching.candidates import shared_spacing
+from spatialweave.matching.match import match
 from spatialweave.mining.remote import remote_spots
 from spatialweave.nn.fusion import Partners
 
 if TYPE_CHECKING:
-    from spatialweave.alignment.match_settings import MatchSettings
     from spatialweave.io.dataset import Dataset
+    from spatialweave.matching.settings import MatchSettings
     from spatialweave.training.run import Run
     from spatialweave.training.tiles import Patch, Tiling
 

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from spatialweave.alignment.match_settings import MatchSettings
-from spatialweave.alignment.matching import match
+from spatialweave.matching.match import match
+from spatialweave.matching.settings import MatchSettings
 from spatialweave.training.mcgate_encoder import Encoded
 from spatialweave.training.section_encoders import SectionGroup, SectionsBatch
 

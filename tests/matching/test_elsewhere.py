@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialweave.alignment.elsewhere import FEWEST, more_alike_here
+from spatialweave.matching.elsewhere import FEWEST, more_alike_here
 
 PLACES = np.stack(np.indices((30, 30)), axis=-1).reshape(-1, 2).astype(float)
 STRIPES = (PLACES[:, 0] // 5).astype(int)

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from spatialweave.alignment.match_settings import MatchSettings
-from spatialweave.alignment.matching import transport_plan
 from spatialweave.errors import InputError
 from spatialweave.io.dataset import Dataset
 from spatialweave.io.notices import warn
+from spatialweave.matching.match import transport_plan
+from spatialweave.matching.settings import MatchSettings
 
 EPSILON = 1.0
 """Entropic regularisation of the transport plan whose masses weigh the matching spots."""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatialweave.alignment.spot_pairs import pair_blocks
 from spatialweave.errors import InputError
 from spatialweave.graphs.matrices import rank_within_spot
 from spatialweave.io.layout import spacing
+from spatialweave.matching.spot_pairs import pair_blocks
 
 CAP = 64
 """Default number of candidates per spot; about 28 spots of a square grid are within 3 spacings."""

@@ -6,9 +6,9 @@ import numpy as np
 import ot
 import pytest
 
-from spatialweave.alignment import transport
-from spatialweave.alignment.transport import sinkhorn
 from spatialweave.errors import InputError
+from spatialweave.matching import transport
+from spatialweave.matching.transport import sinkhorn
 
 NEVER = -1e6
 """Score of a forbidden pair in the dense computation: its kernel is 0."""

@@ -1,6 +1,6 @@
 """Optimal transport between two sections with a dustbin, without regularisation, by POT's network simplex.
 
-It solves the problem of :mod:`~spatialweave.alignment.transport` in the limit of epsilon 0. Nearly every spot then
+It solves the problem of :mod:`~spatialweave.matching.transport` in the limit of epsilon 0. Nearly every spot then
 gives all of its mass to one partner or to the dustbin. POT takes a dense matrix, so the number of spots is bounded.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.alignment.transport import Outside, TransportPlan
 from spatialweave.errors import InputError
+from spatialweave.matching.transport import Outside, TransportPlan
 
 LARGEST = 4_000_000
 """Largest number of pairs of spots of a dense problem, 2,000 x 2,000: 32 MB per matrix, solved in seconds."""

@@ -12,9 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-from spatialweave.alignment.candidates import check_sections, shared_spacing, unit_rows
-from spatialweave.alignment.spot_pairs import pair_blocks
 from spatialweave.io.notices import warn
+from spatialweave.matching.candidates import check_sections, shared_spacing, unit_rows
+from spatialweave.matching.spot_pairs import pair_blocks
 from spatialweave.settings import configure, option
 
 
@@ -77,7 +77,7 @@ def map_section(
     Parameters
     ----------
     embedding_a, embedding_b, points_a, points_b
-        As for :func:`~spatialweave.alignment.matching.match`.
+        As for :func:`~spatialweave.matching.match.match`.
     rng
         Generator for drawing the null.
 

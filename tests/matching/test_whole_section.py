@@ -7,10 +7,10 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
-from spatialweave.alignment import spot_pairs
-from spatialweave.alignment.whole_section import MappingSettings, SectionMapping, map_section
 from spatialweave.errors import InputError
 from spatialweave.io.notices import InputWarning
+from spatialweave.matching import spot_pairs
+from spatialweave.matching.whole_section import MappingSettings, SectionMapping, map_section
 
 
 def two_sections(rng, n_a=300, n_b=250):

@@ -1,7 +1,7 @@
 """Matching the spots of two aligned sections by embedding and coordinates.
 
 A pair (i, j) within the radius scores ``(cosine + 1) / (2 temperature) - spatial_weight d² / 2`` (d in spot spacings of
-the coarser section). A transport plan with a dustbin (:mod:`~spatialweave.alignment.transport`) turns scores into
+the coarser section). A transport plan with a dustbin (:mod:`~spatialweave.matching.transport`) turns scores into
 masses, so that spots compete for partners. A pair is accepted when each spot is the other's best (where pairs are few:
 among the other's 2, 3, ... `top` best) and the pair has more mass than either spot gives the dustbin.
 
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from spatialweave.alignment.candidates import CandidatePairs, check_sections, find_candidates, shared_spacing
-from spatialweave.alignment.exact_transport import exact_transport
-from spatialweave.alignment.match_settings import MatchSettings, check
-from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest
-from spatialweave.alignment.transport import TransportPlan, sinkhorn
+from spatialweave.matching.candidates import CandidatePairs, check_sections, find_candidates, shared_spacing
+from spatialweave.matching.exact_transport import exact_transport
+from spatialweave.matching.settings import MatchSettings, check
+from spatialweave.matching.spot_pairs import mutual_best, mutual_nearest
+from spatialweave.matching.transport import TransportPlan, sinkhorn
 
 DUSTBIN_SDS = 2.5
 """The dustbin scores this many standard deviations below the typical best pair."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from spatialweave.alignment.block_ratios import BLOCKS_PER_SIDE, N_BLOCKS
+from spatialweave.blocks.ratios import BLOCKS_PER_SIDE, N_BLOCKS
 
 N_FOLDS = 5
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spatialweave.alignment.block_ratios import (
+from spatialweave.blocks.ratios import (
     N_BLOCKS,
     N_RESAMPLES,
     BlockRatios,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from spatialweave.alignment.spot_pairs import mutual_best, mutual_nearest, nearest_pairs, pair_blocks
 from spatialweave.errors import InputError
+from spatialweave.matching.spot_pairs import mutual_best, mutual_nearest, nearest_pairs, pair_blocks
 
 
 def test_nearest_pairs_equals_all_distances():

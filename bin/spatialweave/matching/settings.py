@@ -1,4 +1,4 @@
-"""Settings for matching two sections (:mod:`~spatialweave.alignment.matching`), and named sets of them."""
+"""Settings for matching two sections (:mod:`~spatialweave.matching.match`), and named sets of them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from spatialweave.alignment.candidates import CAP
-from spatialweave.alignment.whole_section import MappingSettings
 from spatialweave.errors import InputError
+from spatialweave.matching.candidates import CAP
+from spatialweave.matching.whole_section import MappingSettings
 from spatialweave.settings import configure, option
 
 

@@ -9,9 +9,9 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
-from spatialweave.alignment import candidates, spot_pairs
-from spatialweave.alignment.candidates import find_candidates
 from spatialweave.errors import InputError
+from spatialweave.matching import candidates, spot_pairs
+from spatialweave.matching.candidates import find_candidates
 
 
 def two_sections(rng, n_a=150, n_b=130, dims=8):

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from spatialweave.alignment.exact_transport import exact_transport
-from spatialweave.alignment.match_settings import MatchSettings
-from spatialweave.alignment.matching import match
-from spatialweave.alignment.transport import sinkhorn
 from spatialweave.errors import InputError
+from spatialweave.matching.exact_transport import exact_transport
+from spatialweave.matching.match import match
+from spatialweave.matching.settings import MatchSettings
+from spatialweave.matching.transport import sinkhorn
 
 
 def problem(rng, n_a=30, n_b=22, fraction=0.3):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from spatialweave.alignment.candidates import check_sections, shared_spacing, unit_rows
+from spatialweave.matching.candidates import check_sections, shared_spacing, unit_rows
 
 N_COMPARED = 2_000
 """Number of spots that are compared."""
@@ -35,7 +35,7 @@ def more_alike_here(
     Parameters
     ----------
     embedding_a, embedding_b, points_a, points_b
-        As for :func:`~spatialweave.alignment.matching.match`.
+        As for :func:`~spatialweave.matching.match.match`.
     radius
         In spot spacings of the coarser section.
     rng

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from spatialweave.alignment.block_ratios import BLOCKS_PER_SIDE, N_BLOCKS
-from spatialweave.alignment.cross_prediction import (
+from spatialweave.blocks.cross_prediction import (
     FOLD_OF_BLOCK,
     N_FOLDS,
     RIDGE,
     explained_by_all,
     explained_by_same,
 )
+from spatialweave.blocks.ratios import BLOCKS_PER_SIDE, N_BLOCKS
 
 BLOCK = np.repeat(np.arange(N_BLOCKS), 8)
 ENDS = np.cumsum(np.bincount(BLOCK))

@@ -10,10 +10,10 @@ import pytest
 from scipy.spatial.distance import cdist
 from sklearn.metrics.pairwise import cosine_similarity
 
-from spatialweave.alignment.candidates import CandidatePairs
-from spatialweave.alignment.match_settings import PUBLISHED, RELEASED, RULES, MatchSettings, rules_of
-from spatialweave.alignment.matching import dustbin_score, match, match_nearest, transport_plan
 from spatialweave.errors import InputError
+from spatialweave.matching.candidates import CandidatePairs
+from spatialweave.matching.match import dustbin_score, match, match_nearest, transport_plan
+from spatialweave.matching.settings import PUBLISHED, RELEASED, RULES, MatchSettings, rules_of
 
 CASES = {
     "same lattice": {},

@@ -1,0 +1,1 @@
+"""Statistics over blocks of tissue, which are nearly independent where neighbouring spots are not."""
