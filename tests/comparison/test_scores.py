@@ -11,10 +11,7 @@ from spatialweave.io.dataset import Dataset
 from spatialweave.metrics import metric_list
 from spatialweave.metrics.integration import across_sections
 
-
-def make_metrics(rows: list[tuple[str, int, str, float]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
-    return table.assign(dataset="d", clustering="mclust", n_domains="3")
+from .made import make_metrics
 
 
 def test_summarise_mean_and_sample_sd() -> None:

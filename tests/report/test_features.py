@@ -19,12 +19,6 @@ def make_table(counts: np.ndarray, present: np.ndarray | None = None) -> Feature
     return FeatureTable("rna", names, values, np.ones(len(counts), bool) if present is None else present)
 
 
-def test_log_normalise_by_hand() -> None:
-    # Totals 4, 2, 0: the median of the non-empty ones is 3.
-    values = log_normalise(sparse.csr_matrix(np.array([[3, 1], [0, 2], [0, 0]])))
-    assert values.toarray() == pytest.approx(np.log1p([[9 / 4, 3 / 4], [0, 3], [0, 0]]))
-
-
 @settings(max_examples=30, deadline=None)
 @given(
     counts=hnp.arrays(np.int32, (12, 5), elements=st.integers(0, 9)),

@@ -1,15 +1,21 @@
-"""Tables, strips and texts of the reports."""
+"""Tables, strips, texts and headlines of the reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import GRAPH_STATISTICS
 from spatialweave.metrics import metric_list
 from spatialweave.report import tables, text
+from spatialweave.report.dataset import headline
 from spatialweave.report.strips import Seeds, strip
+from spatialweave.results.first_run import BestRun
+from spatialweave.results.runs import MethodRun
+from spatialweave.results.spots import DatasetSpots
 
 
 @pytest.mark.parametrize("values", [[0.2, 0.9], [0.5], [-1e-3, 2e-3], [1e4, 3.7e4], [0.0, 0.0]])
@@ -48,3 +54,17 @@ def test_graph_statistics_are_rows_and_graphs_are_columns(tmp_path: Path) -> Non
 )
 def test_durations(seconds: float | None, shown: str) -> None:
     assert text.duration(seconds) == shown
+
+
+def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
+    sections = [
+        SectionSize("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
+        SectionSize("a", "visium", {"rna": 7}, {"rna": 4}),
+    ]
+    obs = pd.DataFrame({"barcode": ["x", "y", "x"], "section": ["b", "b", "a"]}, index=["b:x", "b:y", "a:x"])
+    spots = DatasetSpots(obs, ["p", "", "p"], np.zeros((3, 2)), "square")
+    runs = [MethodRun("m", 1, domains=np.array([1, 2, 1])), MethodRun("m", 2, domains=np.array([1, 1, 1]))]
+    facts = headline(spots, sections, runs, BestRun("m", 1, "only"))
+    assert facts["modalities"] == [("rna", 9, 5), ("adt", 1, 3)]
+    assert (facts["platforms"], facts["sections"], facts["domains"]) == (["dbit", "visium"], 2, 2)
+    assert (facts["labels"], facts["labelled"], facts["methods"], facts["runs"]) == (1, 2, 1, 2)

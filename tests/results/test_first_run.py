@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from spatialweave.results.first_run import best_run
 
-
-def make_metrics(rows: list[tuple[str, int, str, float]]) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=["method", "seed", "metric", "value"])
-    return table.assign(dataset="d", clustering="mclust", n_domains="3")
+from ..comparison.made import make_metrics
 
 
 def available(*runs: tuple[str, int]) -> dict[tuple[str, int], np.ndarray]:

@@ -17,10 +17,8 @@ from spatialweave.errors import InputError
 from spatialweave.io import contract, count_matrix
 from spatialweave.io.joined_counts import SectionSize
 from spatialweave.io.result_tables import METRICS
-from spatialweave.report.dataset import headline
 from spatialweave.results.counts import read_counts, read_features
-from spatialweave.results.first_run import BestRun
-from spatialweave.results.runs import MethodRun, read_metrics, run_files
+from spatialweave.results.runs import read_metrics, run_files
 from spatialweave.results.spots import DatasetSpots
 
 SECTIONS = [SectionSize("b", "dbit", {"rna": 1}, {"rna": 9}), SectionSize("a", "dbit", {"rna": 1}, {"rna": 2})]
@@ -126,19 +124,6 @@ def test_metrics_are_those_of_the_dataset(tmp_path: Path) -> None:
         METRICS.write(tmp_path / f"{method}.seed1.metrics.csv", METRICS.frame(rows))
     assert read_metrics(tmp_path, "d")["method"].tolist() == ["p"]
     assert read_metrics(tmp_path, "f").empty
-
-
-def test_the_headline_adds_spots_and_takes_the_most_features() -> None:
-    sections = [
-        SectionSize("b", "dbit", {"rna": 2, "adt": 1}, {"rna": 5, "adt": 3}),
-        SectionSize("a", "visium", {"rna": 7}, {"rna": 4}),
-    ]
-    spots = DatasetSpots(OBS, ["p", "", "p"], np.zeros((3, 2)), "square")
-    runs = [MethodRun("m", 1, domains=np.array([1, 2, 1])), MethodRun("m", 2, domains=np.array([1, 1, 1]))]
-    facts = headline(spots, sections, runs, BestRun("m", 1, "only"))
-    assert facts["modalities"] == [("rna", 9, 5), ("adt", 1, 3)]
-    assert (facts["platforms"], facts["sections"], facts["domains"]) == (["dbit", "visium"], 2, 2)
-    assert (facts["labels"], facts["labelled"], facts["methods"], facts["runs"]) == (1, 2, 1, 2)
 
 
 def test_sections_are_numbered_in_the_order_of_the_stack() -> None:

@@ -79,7 +79,7 @@ def script(project: Path, name: str) -> click.Command:
 
 
 @pytest.fixture
-def refused() -> Callable[..., None]:
+def assert_refused() -> Callable[..., None]:
     """Check that a result of click's runner is one clear line with exit code 2, that names `words`."""
 
     def check(result: Result, *words: str) -> None:

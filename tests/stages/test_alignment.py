@@ -263,14 +263,16 @@ def test_places_that_do_not_correspond_are_warned_of(project: Path, stack: Stack
 
 
 def test_an_unknown_section_and_another_embedding_are_refused(
-    project: Path, stack: Stack, toy_run, tmp_path: Path, refused
+    project: Path, stack: Stack, toy_run, tmp_path: Path, assert_refused
 ) -> None:
     out = tmp_path / "out.json"
     arguments = ["--latents", str(stack.latents), "--fixed", "section1", "--moving", "section9", "--out", str(out)]
-    refused(CliRunner().invoke(script(project, "align"), arguments), "section9", "section1 or section2 or section3")
+    assert_refused(
+        CliRunner().invoke(script(project, "align"), arguments), "section9", "section1 or section2 or section3"
+    )
     assert not out.exists()
     arguments = ["--embedding", str(toy_run.embedding), "--latents", str(stack.latents), "--prefix", "x"]
-    refused(
+    assert_refused(
         CliRunner().invoke(
             script(project, "match"),
             [*arguments, "--coordinates", f"{stack.folder}/coordinates.csv", "--out-dir", str(tmp_path)],
@@ -279,7 +281,7 @@ def test_an_unknown_section_and_another_embedding_are_refused(
         "its spots are not those of the latents",
     )
     arguments = ["--latents", str(stack.latents), "--transform", f"{stack.folder}/section1--section2.json"]
-    refused(
+    assert_refused(
         CliRunner().invoke(script(project, "stack"), [*arguments, "--out-dir", str(tmp_path)]),
         "no transform of section 'section3' to 'section2'",
     )

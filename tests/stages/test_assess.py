@@ -120,13 +120,13 @@ def test_one_run_of_one_modality(run, toy_run, tmp_path):
     assert result.stdout == "toy: The data support the domains of smart (seed 1)\n"
 
 
-def test_what_cannot_be_assessed_is_refused(run, files, tmp_path, refused):
-    refused(run(["smart.seed1", "smart.seed1"]), "run smart.seed1 is given more than once")
+def test_what_cannot_be_assessed_is_refused(run, files, tmp_path, assert_refused):
+    assert_refused(run(["smart.seed1", "smart.seed1"]), "run smart.seed1 is given more than once")
     files["renamed"] = tmp_path / "mine.csv"
     files["renamed"].write_bytes(files["smart.seed1"].read_bytes())
-    refused(run(["renamed"]), "mine.csv", "does not contain the name of a run")
+    assert_refused(run(["renamed"]), "mine.csv", "does not contain the name of a run")
     files["foreign"] = tmp_path / "spamo.seed1.domains.csv"
     files["foreign"].write_text("barcode,section,domain\nelsewhere,left,1\n")
-    refused(run(["foreign"]), "spot 'elsewhere' of section 'left' is not in the dataset")
-    refused(run(["smart.seed1"], latents=files["embedding"]), "smart.seed1.h5ad")
+    assert_refused(run(["foreign"]), "spot 'elsewhere' of section 'left' is not in the dataset")
+    assert_refused(run(["smart.seed1"], latents=files["embedding"]), "smart.seed1.h5ad")
     assert not (tmp_path / "verdict.json").exists()

@@ -311,29 +311,29 @@ def test_without_labels_metrics_or_embeddings(run, files, tmp_path):
     assert tables(tmp_path / "out")["neighbours"]["paga"].isna().all()
 
 
-def test_what_cannot_be_characterised_is_refused(run, files, tmp_path, refused):
+def test_what_cannot_be_characterised_is_refused(run, files, tmp_path, assert_refused):
     copy = Path(shutil.copytree(files, tmp_path / "copy"))
     (tmp_path / "sets.gmt").write_text("one\n")
-    refused(run("--gene-sets", str(tmp_path / "sets.gmt")), "sets.gmt, line 1", "has no genes")
+    assert_refused(run("--gene-sets", str(tmp_path / "sets.gmt")), "sets.gmt, line 1", "has no genes")
     (tmp_path / "panel.yml").write_text("1: [a]\n")
-    refused(run("--panel", str(tmp_path / "panel.yml")), "panel.yml", "is not text")
+    assert_refused(run("--panel", str(tmp_path / "panel.yml")), "panel.yml", "is not text")
     (copy / "weave.seed1.domains.csv").write_text("barcode,section,domain\nelsewhere,left,1\n")
-    refused(run(files=copy), "weave.seed1.domains.csv", "spot 'elsewhere'")
+    assert_refused(run(files=copy), "weave.seed1.domains.csv", "spot 'elsewhere'")
     (copy / "graph.h5ad").unlink()
     (copy / "weave.seed1.domains.csv").unlink()
-    refused(run(files=copy), "holds no graph.h5ad file")
+    assert_refused(run(files=copy), "holds no graph.h5ad file")
     for path in copy.glob("*.domains.csv"):
         path.unlink()
-    refused(run(files=copy), "no run has domains")
+    assert_refused(run(files=copy), "no run has domains")
     assert not (tmp_path / "out").exists()
 
 
-def test_check_reads_the_users_files_only(command, tmp_path, refused):
+def test_check_reads_the_users_files_only(command, tmp_path, assert_refused):
     (tmp_path / "sets.gmt").write_text("one\tx\tA\n")
     (tmp_path / "panel.yml").write_text("one: [A]\n")
     call = ["--check", "--gene-sets", str(tmp_path / "sets.gmt"), "--panel", str(tmp_path / "panel.yml")]
     result = CliRunner().invoke(command, call)
     assert result.exit_code == 0 and result.output == ""
     (tmp_path / "panel.yml").write_text("one: A\n")
-    refused(CliRunner().invoke(command, call), "panel.yml", "'one'")
+    assert_refused(CliRunner().invoke(command, call), "panel.yml", "'one'")
     assert "give --files and --out-dir" in CliRunner().invoke(command, []).output

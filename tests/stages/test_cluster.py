@@ -156,57 +156,57 @@ def test_mclust_r_exchanges_numbers_with_rscript(run, fake_r, tmp_path):
         ("open(labels, 'w').write('domain\\n1\\n')", "1 labels for 288 spots"),
     ],
 )
-def test_failing_r_is_one_line(run, refused, fake_r, body, words):
+def test_failing_r_is_one_line(run, assert_refused, fake_r, body, words):
     fake_r(body)
-    refused(run("--clustering", "mclust_r", "--n-domains", "3"), words)
+    assert_refused(run("--clustering", "mclust_r", "--n-domains", "3"), words)
 
 
-def test_without_r(run, refused, monkeypatch, tmp_path):
+def test_without_r(run, assert_refused, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    refused(run("--clustering", "mclust_r", "--n-domains", "3"), "Rscript is not on the PATH", "'mclust'")
+    assert_refused(run("--clustering", "mclust_r", "--n-domains", "3"), "Rscript is not on the PATH", "'mclust'")
 
 
-def test_more_domains_than_spots(run, refused):
-    refused(run("--n-domains", "289"), "289 domains", "288 spots")
+def test_more_domains_than_spots(run, assert_refused):
+    assert_refused(run("--n-domains", "289"), "289 domains", "288 spots")
 
 
-def test_out_of_reach_names_the_nearest(run, refused, toy_run):
+def test_out_of_reach_names_the_nearest(run, assert_refused, toy_run):
     # Four separate clouds in two sections: their neighbour graph cannot have fewer than four communities.
-    refused(
+    assert_refused(
         run("--clustering", "leiden", "--n-domains", "2"), "no resolution gives 2 domains", "nearest number found is 4"
     )
 
 
-def test_embedding_that_is_not_finite(run, refused, toy_run, tmp_path):
+def test_embedding_that_is_not_finite(run, assert_refused, toy_run, tmp_path):
     broken = tmp_path / "broken.h5ad"
     broken.write_bytes(toy_run.embedding.read_bytes())
     with h5py.File(broken, "r+") as file:
         file["X"][7, 2] = np.nan
-    refused(run("--n-domains", "4", embedding=broken), "row 8, column 3", "not finite")
+    assert_refused(run("--n-domains", "4", embedding=broken), "row 8, column 3", "not finite")
 
 
-def test_embedding_without_barcodes(run, refused, toy_run, tmp_path):
+def test_embedding_without_barcodes(run, assert_refused, toy_run, tmp_path):
     broken = tmp_path / "broken.h5ad"
     broken.write_bytes(toy_run.embedding.read_bytes())
     with h5py.File(broken, "r+") as file:
         del file["obs/barcode"]
         file["obs"].attrs["column-order"] = ["section", "label"]
-    refused(run("--n-domains", "4", embedding=broken), "no column 'barcode'")
+    assert_refused(run("--n-domains", "4", embedding=broken), "no column 'barcode'")
 
 
-def test_graph_of_other_spots(run, refused, graph, tmp_path):
+def test_graph_of_other_spots(run, assert_refused, graph, tmp_path):
     other = tmp_path / "other.h5ad"
     other.write_bytes(graph.read_bytes())
     with h5py.File(other, "r+") as file:
         file["obs/_index"][0] = "another"
-    refused(run("--n-domains", "4", graph=other), "spots are not those of", "built from the same latents")
+    assert_refused(run("--n-domains", "4", graph=other), "spots are not those of", "built from the same latents")
 
 
-def test_swapped_files(run, refused, toy_run, graph):
-    refused(run("--n-domains", "4", embedding=graph), "is of kind graph", "a embedding file")
-    refused(run("--n-domains", "4", graph=toy_run.embedding), "is of kind embedding")
+def test_swapped_files(run, assert_refused, toy_run, graph):
+    assert_refused(run("--n-domains", "4", embedding=graph), "is of kind graph", "a embedding file")
+    assert_refused(run("--n-domains", "4", graph=toy_run.embedding), "is of kind embedding")
 
 
-def test_text_instead_of_a_file(run, refused, tmp_path):
+def test_text_instead_of_a_file(run, assert_refused, tmp_path):
     (tmp_path / "text.h5ad").write_text("not HDF5")
-    refused(run("--n-domains", "4", embedding=tmp_path / "text.h5ad"), "text.h5ad")
+    assert_refused(run("--n-domains", "4", embedding=tmp_path / "text.h5ad"), "text.h5ad")

@@ -91,33 +91,33 @@ def test_one_domain_leaves_undefined_metrics_out(run, domains, tmp_path):
         (lambda t: HEADER + "a,b,c,d,e\n1,2\n", ["not a readable CSV"]),
     ],
 )
-def test_bad_domains_are_one_line(run, refused, domains, tmp_path, change, words):
-    refused(run(change(domains)), *words)
+def test_bad_domains_are_one_line(run, assert_refused, domains, tmp_path, change, words):
+    assert_refused(run(change(domains)), *words)
     assert not (tmp_path / "metrics.csv").exists()
 
 
-def test_absent_domains(run, refused, domains, tmp_path):
-    refused(run(domains, domains=tmp_path / "absent.csv"), "absent.csv")
+def test_absent_domains(run, assert_refused, domains, tmp_path):
+    assert_refused(run(domains, domains=tmp_path / "absent.csv"), "absent.csv")
 
 
-def test_swapped_files(run, refused, domains, toy_run, graph):
-    refused(run(domains, embedding=graph), "is of kind graph")
-    refused(run(domains, graph=toy_run.embedding), "is of kind embedding")
-    refused(run(domains, latents=graph), "graph.h5ad")
+def test_swapped_files(run, assert_refused, domains, toy_run, graph):
+    assert_refused(run(domains, embedding=graph), "is of kind graph")
+    assert_refused(run(domains, graph=toy_run.embedding), "is of kind embedding")
+    assert_refused(run(domains, latents=graph), "graph.h5ad")
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "{not json", '{"method": "smart", "seed": "first"}'])
-def test_embedding_without_a_training_record(run, refused, domains, toy_run, tmp_path, text):
+def test_embedding_without_a_training_record(run, assert_refused, domains, toy_run, tmp_path, text):
     broken = tmp_path / "broken.h5ad"
     broken.write_bytes(toy_run.embedding.read_bytes())
     with h5py.File(broken, "r+") as file:
         file["uns/training"][()] = text
-    refused(run(domains, embedding=broken), "uns['training']", "method and seed")
+    assert_refused(run(domains, embedding=broken), "uns['training']", "method and seed")
 
 
-def test_embedding_of_other_spots(run, refused, domains, toy_run, tmp_path):
+def test_embedding_of_other_spots(run, assert_refused, domains, toy_run, tmp_path):
     other = tmp_path / "other.h5ad"
     other.write_bytes(toy_run.embedding.read_bytes())
     with h5py.File(other, "r+") as file:
         file["obs/_index"][0] = "another"
-    refused(run(domains, embedding=other), "spots are not those")
+    assert_refused(run(domains, embedding=other), "spots are not those")

@@ -123,22 +123,22 @@ def test_more_neighbours_than_spots_warns_and_goes_on(run, tmp_path):
         ("- spatial", ["is not a mapping", "names and values"]),
     ],
 )
-def test_bad_recipe_is_one_line(run, refused, tmp_path, recipe, words):
-    refused(run(recipe), *words)
+def test_bad_recipe_is_one_line(run, assert_refused, tmp_path, recipe, words):
+    assert_refused(run(recipe), *words)
     assert not (tmp_path / "graph.h5ad").exists() and not (tmp_path / "graph.csv").exists()
 
 
-def test_number_of_neighbours_needs_a_knn_recipe(run, refused):
-    refused(run("spatial: {kind: delaunay}", "--n-neighbours", "4"), "--n-neighbours", "delaunay")
+def test_number_of_neighbours_needs_a_knn_recipe(run, assert_refused):
+    assert_refused(run("spatial: {kind: delaunay}", "--n-neighbours", "4"), "--n-neighbours", "delaunay")
 
 
-def test_a_radius_replaces_any_spatial_graph_but_not_with_a_number_of_neighbours(run, refused, tmp_path):
+def test_a_radius_replaces_any_spatial_graph_but_not_with_a_number_of_neighbours(run, assert_refused, tmp_path):
     for recipe in ("spatial: {kind: knn, k: 7}", "spatial: {kind: delaunay}"):
         assert run(recipe, "--radius", "1.1").exit_code == 0
         degrees = np.diff(ad.read_h5ad(tmp_path / "graph.h5ad").obsp["spatial_distances"].indptr)
         # Touching spots of a square lattice: 2 at a corner, 3 at an edge, 4 inside.
         assert set(degrees) == {2, 3, 4} and (degrees == 2).sum() == 8
-    refused(run("spatial: {kind: knn}", "--radius", "2", "--n-neighbours", "4"), "--radius", "one of them")
+    assert_refused(run("spatial: {kind: knn}", "--radius", "2", "--n-neighbours", "4"), "--radius", "one of them")
 
 
 def test_a_graph_without_spatial_neighbours(run, tmp_path):
@@ -159,14 +159,14 @@ def test_number_of_feature_neighbours(run, tmp_path):
     assert set(ad.read_h5ad(tmp_path / "graph.h5ad").obsp) == {"spatial_distances", "spatial_connectivities"}
 
 
-def test_absent_or_wrong_latents(run, refused, toy_run, tmp_path):
-    refused(run("spatial: {kind: knn}", latents=tmp_path / "absent.h5mu"), "absent.h5mu")
-    refused(run("spatial: {kind: knn}", latents=toy_run.embedding), "embedding.h5ad")
+def test_absent_or_wrong_latents(run, assert_refused, toy_run, tmp_path):
+    assert_refused(run("spatial: {kind: knn}", latents=tmp_path / "absent.h5mu"), "absent.h5mu")
+    assert_refused(run("spatial: {kind: knn}", latents=toy_run.embedding), "embedding.h5ad")
 
 
-def test_coordinates_that_are_not_finite(run, refused, toy_run, tmp_path):
+def test_coordinates_that_are_not_finite(run, assert_refused, toy_run, tmp_path):
     broken = tmp_path / "broken.h5mu"
     broken.write_bytes(toy_run.latents.read_bytes())
     with h5py.File(broken, "r+") as file:
         file["obsm/spatial"][3, 1] = np.nan
-    refused(run("spatial: {kind: knn}", latents=broken), "spot 4", "finite x and y")
+    assert_refused(run("spatial: {kind: knn}", latents=broken), "spot 4", "finite x and y")

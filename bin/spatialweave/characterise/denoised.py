@@ -16,12 +16,12 @@ from spatialweave.characterise.sources import LABEL, Characterised, Characterise
 from spatialweave.characterise.split import SplitSpots
 from spatialweave.domains.matching import FOUND_AGAIN, jaccard, match_classes, overlap_table
 from spatialweave.domains.palette import MATCHED_SHARE
-from spatialweave.errors import InputError
 from spatialweave.io.contract import check_kind, readable
-from spatialweave.io.embeddings import DENOISED_LATENT
+from spatialweave.io.embeddings import DENOISED_LATENT, TRAIN_AGAIN
 from spatialweave.io.loadings import Loadings, read_loadings
 from spatialweave.io.result_tables import ALL
 from spatialweave.io.run_names import run_id
+from spatialweave.io.stage_checks import check_same_spots
 from spatialweave.results.runs import run_files
 from spatialweave.sampling import random_subset
 
@@ -99,8 +99,7 @@ def _denoiser(path: Path, name: str, spots: Any) -> Denoiser | None:
         keys = [key for key in file["obsm"] if key.startswith(DENOISED_LATENT)] if "obsm" in file else []
         if not keys:
             return None
-        if not read_elem(file["obs"]).index.equals(spots):
-            raise InputError(str(path), "its spots are not those of the latents", fix="train again on these latents")
+        check_same_spots(path, read_elem(file["obs"]).index, spots, TRAIN_AGAIN)
         recipe = str(uns["spatialweave"].get("recipe", ""))
         return Denoiser(name, path, recipe, tuple(key.removeprefix(DENOISED_LATENT) for key in keys))
 

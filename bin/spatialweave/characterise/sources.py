@@ -22,6 +22,7 @@ from spatialweave.io.notices import warn
 from spatialweave.io.result_tables import WEAVE
 from spatialweave.io.run_names import RunKey
 from spatialweave.io.spot_tables import read_domains
+from spatialweave.io.stage_checks import check_same_spots
 from spatialweave.io.stored_counts import StoredCounts
 from spatialweave.results.first_run import first_run
 from spatialweave.results.runs import MethodRun, read_methods, read_metrics, run_files
@@ -123,8 +124,7 @@ def read_sources(files: Path, runs: Sequence[str]) -> tuple[Characterised, mudat
     own = files / counts_file.name.replace(".counts.", ".latents.")
     dataset = read_dataset(own if own.exists() else _one(files, "*.latents.h5mu"))
     counts, stored, sections = read_stored_counts(counts_file)
-    if not counts.obs_names.equals(dataset.obs.index):
-        raise InputError(str(counts_file), "its spots are not those of the latents", fix="preprocess again")
+    check_same_spots(counts_file, counts.obs_names, dataset.obs.index, "preprocess again")
     found = list(_runs(files, dataset))
     chosen = _chosen(files, dataset, found, runs)
     codes = {(run.method, run.seed): run.domains - 1 for run in found if run.domains is not None}

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad, stamp, write
 from spatialweave.io.files import atomic_path, write_text
+from spatialweave.io.stage_checks import check_same_spots
 
 if TYPE_CHECKING:
     import anndata
@@ -32,6 +32,9 @@ MATCHED_RUNS = "matched_runs"
 DOMAIN = "domain"
 """The obs column of domains, where a run has some: categories "1" to "K"."""
 
+TRAIN_AGAIN = "train again on these latents"
+"""How to fix an embedding of other spots."""
+
 DENOISED, DENOISED_LATENT = "denoised_", "denoised_latent_"
 """Prefixes of the obsm keys of reconstructed features and latents; the modality follows."""
 
@@ -44,7 +47,7 @@ def read_embedding(
     Parameters
     ----------
     spots
-        Names of the spots that it must have, in this order: those of the file that messages call `spots_of`.
+        Names of the spots that it must have (:func:`~spatialweave.io.stage_checks.check_same_spots`).
     keys
         Keys of the obsm that are read; by default all.
 
@@ -54,8 +57,8 @@ def read_embedding(
         When the file cannot be used, or its spots are others.
     """
     data = read_h5ad(path, "embedding", keys)
-    if spots is not None and not data.obs_names.equals(spots):
-        raise InputError(str(path), f"its spots are not those of {spots_of}", fix="train again on these latents")
+    if spots is not None:
+        check_same_spots(path, data.obs_names, spots, TRAIN_AGAIN, spots_of)
     return data
 
 

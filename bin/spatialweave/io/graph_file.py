@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spatialweave.errors import InputError
 from spatialweave.io.contract import read_h5ad
+from spatialweave.io.stage_checks import check_same_spots
 
 if TYPE_CHECKING:
     import anndata
@@ -29,7 +30,7 @@ def read_graph(
     Parameters
     ----------
     spots
-        Names of the spots that it must have, in this order: those of the file that messages call `spots_of`.
+        Names of the spots that it must have (:func:`~spatialweave.io.stage_checks.check_same_spots`).
     keys
         Keys of the obsp that are read; by default all. Feature graphs may be much larger than the spatial one.
 
@@ -39,12 +40,8 @@ def read_graph(
         When the file cannot be used or lacks a key, or its spots are others.
     """
     data = read_h5ad(path, "graph", keys)
-    if spots is not None and not data.obs_names.equals(spots):
-        raise InputError(
-            str(path),
-            f"its spots are not those of {spots_of}",
-            fix="pass the graph that was built from the same latents",
-        )
+    if spots is not None:
+        check_same_spots(path, data.obs_names, spots, "pass the graph that was built from the same latents", spots_of)
     for key in keys or ():
         if key not in data.obsp:
             raise InputError(str(path), f"obsp has no '{key}'", fix="build the graph again")

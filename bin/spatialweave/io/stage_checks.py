@@ -39,6 +39,12 @@ def check_spots(path: Path, obs: pd.DataFrame) -> None:
         raise InputError(f"{path}, obs", f"spot '{obs.index[obs.index.duplicated()][0]}' occurs twice", "once", AGAIN)
 
 
+def check_same_spots(path: Path, found: pd.Index, spots: pd.Index, fix: str, spots_of: str = "the latents") -> None:
+    """Refuse a file whose spots are not those named `spots`, in this order; messages call their file `spots_of`."""
+    if not found.equals(spots):
+        raise InputError(str(path), f"its spots are not those of {spots_of}", fix=fix)
+
+
 def check_coordinates(path: Path, values: Any, n_spots: int) -> np.ndarray:
     """Return coordinates (obsm['spatial']) as float64; anything but a finite x and y of every spot is refused."""
     array = check_table(f"{path}, obsm['spatial']", values, n_spots, "spot", "finite x and y")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from spatialweave.errors import InputError
 from spatialweave.io.count_matrix import numbered, stored_blocks
 from spatialweave.io.joined_counts import SectionSize, read_joined_counts, read_stored_counts
+from spatialweave.io.stage_checks import check_same_spots
 from spatialweave.io.tissue_image import TissueImage, images_of
 from spatialweave.modalities import MODALITIES
 from spatialweave.results.spots import DatasetSpots
@@ -35,7 +35,7 @@ def read_counts(
     if path is None:
         return [], [], {}
     data, sections = read_joined_counts(path)
-    _check_same_spots(path, data, spots)
+    check_same_spots(path, data.obs_names, spots.obs.index, "preprocess again")
     tables = [_feature_table(name, data, spots) for name in MODALITIES if name in data.mod]
     return sections, tables, images_of(str(path), data.uns)
 
@@ -85,7 +85,7 @@ def read_features(
     if path is None:
         return [], {}
     data, counts, sections = read_stored_counts(path)
-    _check_same_spots(path, data, spots)
+    check_same_spots(path, data.obs_names, spots.obs.index, "preprocess again")
     found: dict[tuple[str, str], np.ndarray] = {}
     for modality, part in data.mod.items():
         names = [name for name in dict.fromkeys(wanted) if name[0] == modality and name[1] in part.var_names]
@@ -98,8 +98,3 @@ def read_features(
                 values[rows[start : start + block.shape[0]]] = change(block)[:, columns].toarray()
             found |= dict(zip(names, values.T, strict=True))
     return sections, found
-
-
-def _check_same_spots(path: Path, data: mudata.MuData, spots: DatasetSpots) -> None:
-    if not data.obs_names.equals(spots.obs.index):
-        raise InputError(str(path), "its spots are not those of the latents", fix="preprocess again")
